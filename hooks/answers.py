@@ -1,0 +1,169 @@
+"""Check the answers before anything is written: a local extension of cookiecutter's templates.
+
+The private variables of `cookiecutter.json` bracket the questions: the first one's filter makes this extension watch the
+texts that cookiecutter is about to render as answers, the last one's checks what came out. A problem is raised as
+cookiecutter's own error for hooks, which its command line prints without a traceback and ends with exit code 1.
+"""
+
+import json
+import keyword
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from cookiecutter.exceptions import FailedHookException
+from jinja2 import Environment
+from jinja2.ext import Extension
+from slugify import slugify
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = ROOT / "{{cookiecutter.project_slug}}"
+LONGEST_NAME = 50
+LONGEST_TEXT = 200
+DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
+# modules whose distribution, as the locks name it, is called otherwise
+MODULES = {"attr", "dateutil", "git", "hydra", "pil", "pkg_resources", "skimage", "sklearn", "yaml", "zmq"}
+URLS = {
+    "local": (r"(?!.*://)[\w./~:][\w./~: -]*", "the path of a folder, with / between its parts"),
+    "s3": (r"s3://[a-z0-9][a-z0-9.-]+(/[\w.=-]+)*/?", "s3://bucket/path"),
+    "gcs": (r"gs://[a-z0-9][\w.-]+(/[\w.=-]+)*/?", "gs://bucket/path"),
+    "azure": (r"azure://[a-z0-9][a-z0-9-]+(/[\w.=-]+)*/?", "azure://container/path"),
+    "ssh": (r"ssh://([\w.-]+@)?[\w.-]+(:\d+)?(/[\w.=~-]+)+/?", "ssh://user@host/path"),
+}
+DEFAULT_URLS = {
+    "local": "../{slug}-dvc",
+    "s3": "s3://{slug}/dvc",
+    "gcs": "gs://{slug}/dvc",
+    "azure": "azure://{slug}/dvc",
+    "ssh": "ssh://dvc@example.com/srv/{slug}/dvc",
+}
+SLUG = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+PACKAGE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+EMAIL = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_{|}~-]+@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}")
+TEMPLATE_SYNTAX = re.compile(r"{{|{%|{#")
+Answers = Mapping[str, object]
+
+
+class AnswersExtension(Extension):
+    """Filters for `cookiecutter.json`, and a watch on template syntax in answers."""
+
+    def __init__(self, environment: Environment) -> None:
+        """Register the filters."""
+        super().__init__(environment)
+        # An update renders two versions of the template in one process: each must import its own copy of this module.
+        sys.modules.pop(__name__, None)
+        self.asking = False
+        self.templated: list[str] = []
+        self.declared = set(map(str, json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8")).values()))
+        environment.filters.update(
+            begin_answers=self.begin_answers,
+            sound_slug=sound_slug,
+            default_remote_url=default_remote_url,
+            check_answers=self.check_answers,
+            quoted=quoted,
+        )
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        """Keep an answer with template syntax from being rendered, and remember it."""
+        if not self.asking or source in self.declared or not TEMPLATE_SYNTAX.search(source):
+            return source
+        self.templated.append(source)
+        return "template-syntax"
+
+    def begin_answers(self, _: str) -> str:
+        """Begin to watch; return the variable's own source, so that a replay with stored answers does so again."""
+        self.asking = True
+        return "{{ '' | begin_answers }}"
+
+    def check_answers(self, answers: Answers) -> str:
+        """Refuse answers that would render badly; return the variable's own source, for replays.
+
+        Raises:
+            FailedHookException: with a sentence for every problem.
+        """
+        self.asking = False
+        problems = [f"found {text!r} in an answer, expected plain text without {{{{, {{% or {{#" for text in self.templated]
+        problems += find_problems(answers)
+        if problems:
+            raise FailedHookException("\n".join(["The project was not made:", *(f"- {line}" for line in problems)]))
+        return "{{ cookiecutter | check_answers }}"
+
+
+def find_problems(answers: Answers) -> Iterator[str]:
+    """Yield a sentence for each answer that would render badly."""
+    text = {name: str(value) for name, value in answers.items()}
+    for name in ("project_name", "description", "author_name", "author_email", "dvc_remote_url"):
+        yield from _text_problems(name, text[name])
+    yield from _name_problems("project_slug", text["project_slug"], SLUG, "dashes")
+    if text["__package_name"] != text["project_slug"].replace("-", "_"):
+        yield from _name_problems("__package_name", text["__package_name"], PACKAGE, "underscores")
+    if not EMAIL.fullmatch(text["author_email"]):
+        yield f"author_email: found {text['author_email']!r}, expected an address such as name@example.com"
+    choices = answers["_choices"]
+    assert isinstance(choices, Mapping)
+    for name, allowed in choices.items():
+        if text[name] not in allowed:
+            yield f"{name}: found {text[name]!r}, expected {' or '.join(allowed)}"
+    pattern, expected = URLS.get(text["dvc_remote"], (".*", ""))
+    if not re.fullmatch(pattern, text["dvc_remote_url"]):
+        yield f"dvc_remote_url: found {text['dvc_remote_url']!r}, expected {expected} for dvc_remote {text['dvc_remote']}"
+
+
+def sound_slug(project_name: str) -> str:
+    """Return a slug for any text: lower-case ASCII, no reserved name, never empty."""
+    slug = slugify(project_name, max_length=LONGEST_NAME - len("project-"), word_boundary=True)
+    if not slug[:1].isalpha():
+        slug = f"project-{slug}".rstrip("-")
+    return f"{slug}-project" if slug.replace("-", "_") in reserved_names() else slug
+
+
+def default_remote_url(answers: Answers) -> str:
+    """Return an address of the kind that the chosen remote needs."""
+    return DEFAULT_URLS.get(str(answers["dvc_remote"]), "").format(slug=answers["project_slug"])
+
+
+def quoted(text: str) -> str:
+    """Return text as a double-quoted string that JSON, TOML and YAML all read as the same text."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def reserved_names() -> dict[str, str]:
+    """Return the names that no package may have, and why: keywords, modules, dependencies, own folders, devices."""
+    locked = re.findall(r"^([a-z0-9._-]+)==", "\n".join(_locks()), flags=re.MULTILINE)
+    folders = [path.name for parent in (PROJECT, PROJECT / "packages") for path in parent.iterdir() if path.is_dir()]
+    return {
+        **dict.fromkeys(DEVICES, "a device name on Windows"),
+        **dict.fromkeys(folders, "a folder of the project itself"),
+        **dict.fromkeys(MODULES, "the name of a dependency"),
+        **dict.fromkeys((re.sub(r"[-.]", "_", name) for name in locked), "the name of a dependency"),
+        **dict.fromkeys(sys.stdlib_module_names, "a module of Python's standard library"),
+        **dict.fromkeys((word.lower() for word in (*keyword.kwlist, *keyword.softkwlist)), "a keyword of Python"),
+    }
+
+
+def _locks() -> list[str]:
+    return [path.read_text(encoding="utf-8") for path in (PROJECT / "requirements").glob("*.txt")]
+
+
+def _text_problems(name: str, text: str) -> Iterator[str]:
+    if not text.strip():
+        yield f"{name}: found nothing, expected text"
+    elif text != text.strip():
+        yield f"{name}: found {text!r}, expected no white space at its ends"
+    if not text.isprintable():
+        yield f"{name}: found {text!r}, expected one line without control characters"
+    if len(text) > LONGEST_TEXT:
+        yield f"{name}: found {len(text)} characters, expected {LONGEST_TEXT} at most"
+
+
+def _name_problems(name: str, text: str, pattern: re.Pattern[str], separators: str) -> Iterator[str]:
+    if not pattern.fullmatch(text):
+        yield (
+            f"{name}: found {text!r}, expected lower-case letters a to z and digits, "
+            f"a letter first, with single {separators} between them"
+        )
+    elif reason := reserved_names().get(text.replace("-", "_")):
+        yield f"{name}: found {text!r}, which is {reason}; expected another name"
+    if len(text) > LONGEST_NAME:
+        yield f"{name}: found {len(text)} characters, expected {LONGEST_NAME} at most"

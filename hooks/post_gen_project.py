@@ -1,0 +1,52 @@
+"""Remove from the new project what was not chosen, and make it a git repository of its own."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+# option → answer → what belongs to that answer alone
+BELONGS = {
+    "dvc_remote": {
+        "local": [],
+        "s3": ["requirements/remote-s3.*"],
+        "gcs": ["requirements/remote-gcs.*"],
+        "azure": ["requirements/remote-azure.*"],
+        "ssh": ["requirements/remote-ssh.*"],
+    },
+}
+
+
+def list_unchosen(answers: Mapping[str, object]) -> list[str]:
+    """Return the patterns of the paths that belong to answers which were not given."""
+    return [
+        pattern
+        for option, owners in BELONGS.items()
+        for answer, patterns in owners.items()
+        for pattern in patterns
+        if answer != answers[option]
+    ]
+
+
+def remove(root: Path, patterns: list[str]) -> None:
+    """Remove the files that match."""
+    for pattern in patterns:
+        for path in root.glob(pattern):
+            path.unlink()
+
+
+def init_git(root: Path) -> None:
+    """Make the folder a git repository, unless it lies in one or git is not installed."""
+    try:
+        inside = subprocess.run(["git", "rev-parse", "--is-inside-work-tree"], cwd=root, capture_output=True).returncode == 0
+        if not inside:
+            subprocess.run(["git", "init", "--quiet", "--initial-branch=main"], cwd=root, check=True)
+    except (FileNotFoundError, subprocess.CalledProcessError) as error:
+        print(f"git init failed ({error}); install git, then run it in {root}: DVC needs it", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    chosen = json.loads(r"""{{ cookiecutter | tojson }}""")
+    remove(Path.cwd(), list_unchosen(chosen))
+    init_git(Path.cwd())

@@ -1,0 +1,10 @@
+"""Predict with a trained model: `Model.load(path).predict(rows)`.
+
+This package knows nothing of training: it needs numpy, onnxruntime and pydantic, and nothing that fits models.
+"""
+
+from .contract import Contract, load_contract
+from .errors import ConfigError, DataError, ModelError, ProjectError
+from .model import Model
+
+__all__ = ["ConfigError", "Contract", "DataError", "Model", "ModelError", "ProjectError", "load_contract"]

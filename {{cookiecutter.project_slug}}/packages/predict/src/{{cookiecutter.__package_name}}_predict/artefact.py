@@ -1,0 +1,83 @@
+"""The format of a model file: what its metadata holds, and the seal at its end.
+
+A model file is ONNX. Its metadata carries the contract, the lineage, the baseline statistics and a few golden rows; its
+last bytes are a seal, the SHA-256 of all that precedes them. The seal is itself a metadata entry, appended to the
+serialised model: fields of a protocol buffer may follow in any order
+(https://protobuf.dev/programming-guides/encoding/#order), so the file stays valid ONNX.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from .errors import ModelError
+
+FORMAT = "1"
+INPUT = "features"
+RTOL, ATOL = 1e-4, 1e-5
+# ModelProto.metadata_props is field 14; in each entry, key is field 1 and value is field 2.
+_SEAL_PREFIX = b"\x72\x4a\x0a\x06sha256\x12\x40"
+_SEAL_LENGTH = len(_SEAL_PREFIX) + 64
+
+
+class Golden(BaseModel):
+    """Rows and the outputs that the training library gave for them, of shape (rows, classes or 1)."""
+
+    rows: list[dict[str, object]]
+    outputs: list[list[float]]
+
+
+class Lineage(BaseModel):
+    """What a model was made from: the MD5 of each input, as in dvc.lock, and the parameters of training."""
+
+    inputs: dict[str, str]
+    params: dict[str, object]
+
+
+class FeatureBaseline(BaseModel):
+    """How a column looked in training: its share of missing values, and its percentiles or its counts."""
+
+    missing: float
+    quantiles: list[float] = []
+    counts: dict[str, int] = {}
+
+
+class Baseline(BaseModel):
+    """How the training data and the model's outputs on them looked, for drift detection."""
+
+    rows: int
+    features: dict[str, FeatureBaseline]
+    output: FeatureBaseline
+
+
+def seal(payload: bytes) -> bytes:
+    """Return a serialised ONNX model with its seal appended."""
+    return payload + _SEAL_PREFIX + hashlib.sha256(payload).hexdigest().encode()
+
+
+def check_seal(data: bytes, path: Path) -> str:
+    """Return the digest in the seal.
+
+    Raises:
+        ModelError: there is no seal, or the bytes are not those that were sealed.
+    """
+    payload, trailer = data[:-_SEAL_LENGTH], data[-_SEAL_LENGTH:]
+    if not trailer.startswith(_SEAL_PREFIX):
+        raise ModelError(
+            f"{path} is not a whole model of this project: no seal at its end ({len(data)} bytes found); "
+            "it is truncated or foreign, fetch or train it again"
+        )
+    if seal(payload) != data:
+        raise ModelError(
+            f"{path} was changed after it was sealed: its SHA-256 is not the one in it; fetch or train it again"
+        )
+    return trailer[len(_SEAL_PREFIX) :].decode()
+
+
+def as_json(value: BaseModel | Mapping[str, object]) -> str:
+    """Return a part of the metadata as compact JSON, the same for equal values."""
+    data = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,138 @@
+"""Load one model file, verify it, and predict."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from pydantic import ValidationError
+
+from .artefact import ATOL, FORMAT, INPUT, RTOL, Baseline, Golden, Lineage, check_seal
+from .contract import Contract, Matrix, Row
+from .errors import ModelError
+
+
+@dataclass(frozen=True)
+class Model:
+    """A verified model, ready to predict; safe to share between threads.
+
+    Attributes:
+        contract: what a row is.
+        version: the first twelve digits of the SHA-256 of the file's content.
+        lineage: what the model was made from.
+        baseline: how the training data looked.
+    """
+
+    contract: Contract
+    version: str
+    lineage: Lineage
+    baseline: Baseline
+    _session: onnxruntime.InferenceSession
+
+    @classmethod
+    def load(cls, path: str | Path, *, contract: Contract | None = None, threads: int = 1) -> Self:
+        """Read a model file, verify its seal and its golden rows.
+
+        Args:
+            path: the file.
+            contract: where given, the contract that the model must have been trained under.
+            threads: threads for one call; one is fastest for few rows.
+
+        Raises:
+            ModelError: the file is absent, truncated, foreign or tampered with, computes other numbers here than in
+                training, or was trained under another contract.
+        """
+        path = Path(path)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{path} cannot be read ({error.strerror}); train a model or correct the path") from error
+        digest = check_seal(data, path)
+        session = _session(data, path, threads)
+        metadata = session.get_modelmeta().custom_metadata_map
+        if metadata.get("format") != FORMAT:
+            raise ModelError(
+                f"{path} has format {metadata.get('format')!r}, expected {FORMAT!r}; "
+                "use the version of the prediction package that it was made with, or train it again"
+            )
+        try:
+            model = cls(
+                contract=Contract.model_validate_json(metadata["contract"]),
+                version=digest[:12],
+                lineage=Lineage.model_validate_json(metadata["lineage"]),
+                baseline=Baseline.model_validate_json(metadata["baseline"]),
+                _session=session,
+            )
+            golden = Golden.model_validate_json(metadata["golden"])
+        except (KeyError, ValidationError) as error:
+            raise ModelError(f"{path} lacks a part of its metadata ({error}); train it again") from error
+        model._verify(golden, path)
+        if contract is not None and (names := model.contract.differences(contract)):
+            raise ModelError(
+                f"{path} was trained under another schema, which differs in {', '.join(names)}; "
+                "train it again (dvc repro) or restore the schema"
+            )
+        return model
+
+    def predict(self, rows: Sequence[Row] | Row) -> list[dict[str, object]]:
+        """Check rows (or a single one) against the contract, and return one prediction for each, in order.
+
+        A prediction is `{"prediction": class, "probabilities": {class: share, …}}`, or `{"prediction": number}` in the
+        target's unit.
+
+        Raises:
+            DataError: rows that break the contract, each named with its field.
+        """
+        batch = [rows] if isinstance(rows, Mapping) else rows
+        return self.answer(self.contract.encode(self.contract.check(batch)))
+
+    def predict_json(self, text: str | bytes) -> list[dict[str, object]]:
+        """Return the predictions for a JSON object or a JSON list of objects (see `predict`)."""
+        return self.answer(self.contract.encode(self.contract.check_json(text)))
+
+    def answer(self, features: Matrix) -> list[dict[str, object]]:
+        """Return a prediction for each row of encoded features."""
+        outputs = self.run(features)
+        if not self.contract.classes:
+            return [{"prediction": value} for value in outputs[:, 0].tolist()]
+        classes = self.contract.classes
+        return [
+            {"prediction": classes[best], "probabilities": dict(zip(classes, shares, strict=True))}
+            for best, shares in zip(outputs.argmax(axis=1).tolist(), outputs.tolist(), strict=True)
+        ]
+
+    def run(self, features: Matrix) -> npt.NDArray[np.float32]:
+        """Return the raw outputs for encoded features of shape (rows, features).
+
+        The shape is (rows, classes), probabilities, or (rows, 1), the predicted number.
+        """
+        if not len(features):
+            return np.empty((0, len(self.contract.classes) or 1), dtype=np.float32)
+        outputs: npt.NDArray[np.float32] = self._session.run(self._outputs, {INPUT: features})[0]
+        return outputs
+
+    @property
+    def _outputs(self) -> list[str]:
+        return ["probabilities"] if self.contract.classes else ["variable"]
+
+    def _verify(self, golden: Golden, path: Path) -> None:
+        outputs = self.run(self.contract.encode(self.contract.check(golden.rows)))
+        if not golden.rows or not np.allclose(outputs, golden.outputs, rtol=RTOL, atol=ATOL):
+            raise ModelError(
+                f"{path} computes other numbers for its golden rows than in training: found {outputs.tolist()}, "
+                f"expected {golden.outputs}; this machine or its onnxruntime is not one to trust it on"
+            )
+
+
+def _session(data: bytes, path: Path, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises a dozen types without a common base
+        raise ModelError(f"{path} is sealed, but onnxruntime cannot load it: {error}") from error

@@ -1,0 +1,236 @@
+"""The contract on Arrow tables: read CSV and Parquet in batches, check whole columns at once, encode them.
+
+It accepts and refuses the same values as `contract` does for JSON, and gives the same reasons.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from .contract import Boolean, Category, Contract, Matrix, Number
+from .errors import DataError
+
+SUFFIXES = (".csv", ".parquet")
+NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+ROWS_PER_BATCH = 1 << 16
+BYTES_PER_BLOCK = 1 << 22
+MAX_REASON_VALUE = 80
+Column = npt.NDArray[np.float64]
+Fields = Mapping[str, Number | Category | Boolean]
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The outcome of a check of one batch.
+
+    Attributes:
+        columns: each field as the model sees it, of shape (rows,); NaN where a value is missing or refused.
+        good: whether each row keeps the contract.
+        reasons: for each row that does not, by its index, why.
+    """
+
+    columns: dict[str, Column]
+    good: npt.NDArray[np.bool_]
+    reasons: dict[int, str]
+
+
+def table_suffix(name: str) -> str:
+    """Return the suffix of a table's file name or address.
+
+    Raises:
+        DataError: it is neither CSV nor Parquet.
+    """
+    suffix = Path(name.partition("?")[0]).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise DataError(
+            f"{name} is not a table this program reads; expected a name that ends in {' or '.join(SUFFIXES)}"
+        )
+    return suffix
+
+
+def read_batches(
+    file: IO[bytes], name: str, malformed: Callable[[str], None]
+) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """Yield the batches of an open CSV or Parquet file, each with the share of the file that is read by then.
+
+    CSV columns are texts, whatever they hold: the contract, not a guess from the first rows, says what is a number.
+
+    Args:
+        file: the file, seekable.
+        name: its name, whose suffix tells the format.
+        malformed: called with a reason for each line of CSV that has too many or too few columns, which is left out.
+
+    Raises:
+        DataError: the file is damaged, empty, not in UTF-8, or has two columns of one name.
+    """
+    try:
+        if table_suffix(name) == ".csv":
+            yield from _csv_batches(file, name, malformed)
+        else:
+            yield from _parquet_batches(file, name)
+    except pa.ArrowException as error:
+        raise DataError(f"{name} cannot be read as a table: {error}; correct or fetch it again") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name} is not in UTF-8 ({error}); convert it") from error
+
+
+def _csv_batches(
+    file: IO[bytes], name: str, malformed: Callable[[str], None]
+) -> Iterator[tuple[pa.RecordBatch, float]]:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    header = next(csv.reader([file.readline().decode("utf-8-sig")]), [])
+    if not header or len(set(header)) < len(header):
+        raise DataError(
+            f"{name} has the header {header}; expected a first line with the names of its columns, each once"
+        )
+    file.seek(0)
+
+    def skip(row: pa_csv.InvalidRow) -> str:
+        malformed(f"found {row.actual_columns} columns, expected {row.expected_columns}: {row.text[:MAX_REASON_VALUE]}")
+        return "skip"
+
+    reader = pa_csv.open_csv(
+        file,
+        read_options=pa_csv.ReadOptions(block_size=BYTES_PER_BLOCK),
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+        convert_options=pa_csv.ConvertOptions(
+            column_types=dict.fromkeys(header, pa.string()), null_values=NULLS, strings_can_be_null=True
+        ),
+    )
+    for batch in reader:
+        yield batch, file.tell() / size
+
+
+def _parquet_batches(file: IO[bytes], name: str) -> Iterator[tuple[pa.RecordBatch, float]]:
+    reader = pq.ParquetFile(file, pre_buffer=False)
+    names = reader.schema_arrow.names
+    if len(set(names)) < len(names):
+        raise DataError(f"{name} has two columns of one name: {', '.join(names)}; rename one")
+    done = 0
+    for batch in reader.iter_batches(batch_size=ROWS_PER_BATCH):
+        done += batch.num_rows
+        yield batch, done / reader.metadata.num_rows
+
+
+def check_batch(batch: pa.RecordBatch, fields: Fields, name: str) -> Checked:
+    """Check the columns of a batch or a table against fields of the contract.
+
+    Args:
+        batch: the rows; columns that the contract does not know are passed over.
+        fields: what each column must hold.
+        name: the source, for messages.
+
+    Raises:
+        DataError: a column is missing.
+    """
+    if absent := [column for column in fields if column not in batch.schema.names]:
+        raise DataError(
+            f"column {absent[0]!r} is missing from {name}; expected: {', '.join(fields)}; "
+            "correct the source or schema.yaml"
+        )
+    columns, reasons = {}, dict[int, str]()
+    good = np.ones(batch.num_rows, dtype=bool)
+    for column, field in fields.items():
+        source = _plain(batch.column(column))
+        values, missing = _decode(source, field)
+        accepted = ~np.isnan(values) | (missing & field.missing)
+        columns[column] = values
+        good &= accepted
+        for index in np.flatnonzero(~accepted).tolist():
+            found = "nothing" if missing[index] else f"{source[index].as_py()!r:.{MAX_REASON_VALUE}}"
+            reason = f"{column}: found {found}, expected {field.expected}"
+            reasons[index] = f"{reasons[index]}; {reason}" if index in reasons else reason
+    return Checked(columns, good, reasons)
+
+
+def encode(checked: Checked, contract: Contract) -> Matrix:
+    """Return the good rows as a matrix of shape (good rows, features), the same that `Contract.encode` gives."""
+    columns = [checked.columns[name] for name in contract.features]
+    if not checked.good.all():
+        columns = [column[checked.good] for column in columns]
+    return np.column_stack(columns).astype(np.float32)
+
+
+def decode(checked: Checked, fields: Fields) -> pa.Table:
+    """Return the good rows as a table of the contract's own types: double, int64, string and bool."""
+    return pa.table({name: _typed(checked.columns[name][checked.good], field) for name, field in fields.items()})
+
+
+def empty_table(fields: Fields) -> pa.Table:
+    """Return no rows, in the columns that `decode` gives."""
+    nothing = np.empty(0)
+    return decode(Checked(dict.fromkeys(fields, nothing), nothing.astype(bool), {}), fields)
+
+
+def as_texts(column: pa.Array) -> pa.Array:
+    """Return a column as text, null where it has none."""
+    return _cast(column, pa.string())
+
+
+def _plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _decode(source: pa.Array, field: Number | Category | Boolean) -> tuple[Column, npt.NDArray[np.bool_]]:
+    """Return a column as the model sees it, NaN where missing or refused, and where it is missing."""
+    missing = pc.is_null(source, nan_is_null=True).to_numpy(zero_copy_only=False)
+    if isinstance(field, Number):
+        values = _numbers(source)
+        refused = ~((values >= field.low) & (values <= field.high))
+        if field.type == "integer":
+            refused |= values != np.round(values)
+        return np.where(refused, np.nan, values), missing
+    known = ("false", "true", "0", "1") if isinstance(field, Boolean) else field.values
+    texts = as_texts(source)
+    codes = _floats(pc.index_in(pc.utf8_lower(texts) if isinstance(field, Boolean) else texts, pa.array(known)))
+    return (codes % 2 if isinstance(field, Boolean) else codes), missing
+
+
+def _numbers(source: pa.Array) -> Column:
+    if pa.types.is_boolean(source.type) or pa.types.is_temporal(source.type):
+        return np.full(len(source), np.nan)
+    if not (pa.types.is_string(source.type) or pa.types.is_large_string(source.type)):
+        return _floats(_cast(source, pa.float64()))
+    texts = pc.utf8_trim_whitespace(source)
+    try:
+        return _floats(texts.cast(pa.float64()))
+    except pa.ArrowInvalid:
+        return _floats(pc.if_else(pc.match_substring_regex(texts, _NUMBER), texts, None).cast(pa.float64()))
+
+
+def _cast(source: pa.Array, kind: pa.DataType) -> pa.Array:
+    try:
+        return source.cast(kind, safe=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.nulls(len(source), kind)
+
+
+def _floats(column: pa.Array) -> Column:
+    values: Column = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return values
+
+
+def _typed(values: Column, field: Number | Category | Boolean) -> pa.Array:
+    missing = np.isnan(values)
+    if isinstance(field, Category):
+        indices = pa.array(np.where(missing, 0, values).astype(np.int32), mask=missing)
+        return pa.DictionaryArray.from_arrays(indices, pa.array(field.values)).dictionary_decode()
+    if isinstance(field, Boolean):
+        return pa.array(values == 1, mask=missing)
+    if field.type == "integer":
+        return pa.array(np.where(missing, 0, values).astype(np.int64), mask=missing)
+    return pa.array(values, mask=missing)

@@ -1,0 +1,84 @@
+"""Read a YAML file into a pydantic model, and name the line of whatever is wrong with it."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from .errors import ConfigError
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+_KEY_NOT_IN_FILE = {"missing"}
+
+
+def load_yaml(path: Path, model: type[ModelT]) -> ModelT:
+    """Return the file as an instance of `model`.
+
+    Raises:
+        ConfigError: the file is absent, is not YAML, or breaks the model; the message lists every problem as
+            `file:line: key: what was found, what was expected`.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); expected a YAML file in UTF-8") from error
+    return parse_yaml(text, str(path), model)
+
+
+def parse_yaml(text: str, name: str, model: type[ModelT]) -> ModelT:
+    """Return YAML text as an instance of `model`; `name` stands for the file in messages (see `load_yaml`)."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name} is not valid YAML: {error}") from error
+    if repeated := [f"{name}:{line}: {key}: this key stands here twice; remove one" for key, line in _repeated(root)]:
+        raise ConfigError("\n".join(repeated))
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        problems = [_problem(name, root, item["loc"], item["type"], item["msg"]) for item in error.errors()]
+        raise ConfigError("\n".join(problems)) from error
+
+
+def _repeated(node: yaml.Node | None) -> Iterator[tuple[str, int]]:
+    """Yield each key that a mapping holds already, with its line; YAML readers keep the last one without a word."""
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for name, value in node.value:
+            if name.value in seen:
+                yield name.value, name.start_mark.line + 1
+            seen.add(name.value)
+            yield from _repeated(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _repeated(value)
+
+
+def _problem(name: str, root: yaml.Node | None, loc: Sequence[int | str], kind: str, message: str) -> str:
+    node, line, keys = root, 1, []
+    for key in loc:
+        child = _child(node, key)
+        if child is None:
+            if key is loc[-1] and kind in _KEY_NOT_IN_FILE:
+                keys.append(str(key))
+            continue  # a tag of a discriminated union: part of the location, not of the file
+        node, line = child
+        keys.append(str(key))
+    if kind == "extra_forbidden":
+        message = "unknown key; remove it or correct its name"
+    found = f" (found {node.value!r})" if isinstance(node, yaml.ScalarNode) and kind not in _KEY_NOT_IN_FILE else ""
+    return f"{name}:{line}: {'.'.join(keys) or 'the file'}: {message}{found}"
+
+
+def _child(node: yaml.Node | None, key: int | str) -> tuple[yaml.Node, int] | None:
+    """Return the node under `key` and the line of the key, counted from one."""
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            if name.value == str(key):
+                return value, name.start_mark.line + 1
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        return node.value[key], node.value[key].start_mark.line + 1
+    return None

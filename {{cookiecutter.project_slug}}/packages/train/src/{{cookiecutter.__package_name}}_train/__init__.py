@@ -1,0 +1,1 @@
+"""Train a model: ingest, validate, split, train, evaluate and gate, each a stage of `dvc.yaml` and a module here."""

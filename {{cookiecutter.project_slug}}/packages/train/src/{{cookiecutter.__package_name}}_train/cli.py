@@ -1,0 +1,89 @@
+"""The command line of training: one command for each stage of the pipeline, and a draft of a schema."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .prediction import ProjectError, whole_file
+from .project import Project
+
+app = typer.Typer(
+    help="Train a model, stage by stage; `dvc repro` runs them all.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _run(stage: str) -> None:
+    # imported late: each stage is a process of its own, and pays only for the libraries it uses
+    import_module(f".{stage}", __package__).run(Project.load())
+
+
+@app.command()
+def ingest() -> None:
+    """Fetch the source into the raw folder."""
+    _run("ingest")
+
+
+@app.command()
+def validate() -> None:
+    """Hold the raw rows against the contract; set bad ones aside."""
+    _run("validate")
+
+
+@app.command()
+def split() -> None:
+    """Hold out test rows."""
+    _run("split")
+
+
+@app.command()
+def train() -> None:
+    """Fit a candidate and export it as one ONNX file."""
+    _run("fit")
+
+
+@app.command()
+def evaluate() -> None:
+    """Measure the candidate on the hold-out rows."""
+    _run("evaluate")
+
+
+@app.command()
+def gate() -> None:
+    """Let the candidate become the model, if it passes every gate."""
+    _run("gate")
+
+
+@app.command("draft-schema")
+def draft_schema(
+    source: Annotated[Path, typer.Argument(help="A table: .csv or .parquet.")],
+    target: Annotated[str, typer.Option(help="The column to predict.")],
+    out: Annotated[Path | None, typer.Option(help="The file to write; by default, standard output.")] = None,
+) -> None:
+    """Draft a schema from a table, for you to correct."""
+    from .draft import draft_schema as draft
+
+    text = draft(source, target)
+    if out is None:
+        print(text, end="")
+        return
+    with whole_file(out) as file:
+        file.write(text.encode())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        app(args=argv)
+    except ProjectError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0

@@ -1,0 +1,34 @@
+"""Rows with their answers, as scikit-learn takes them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from .prediction import Contract, DataError, Matrix, check_batch, encode
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Encoded rows and their answers.
+
+    Attributes:
+        features: of shape (rows, features), in the contract's order; NaN where a value is missing.
+        target: of shape (rows,); the index of the class, or the number.
+    """
+
+    features: Matrix
+    target: npt.NDArray[np.float64]
+
+
+def load_examples(table: pa.Table, contract: Contract) -> Examples:
+    """Return a clean table as arrays.
+
+    Raises:
+        DataError: rows break the contract: the table was made under another schema.
+    """
+    checked = check_batch(table, {**contract.features, **contract.target}, "the clean table")
+    if not checked.good.all():
+        raise DataError(f"{len(checked.reasons)} clean rows break the contract; run the validate stage again")
+    return Examples(encode(checked, contract), checked.columns[contract.target_name])

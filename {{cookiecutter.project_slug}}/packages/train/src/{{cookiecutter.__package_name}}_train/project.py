@@ -1,0 +1,128 @@
+"""The project's paths, parameters and contract, each read from the one file where it is written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+from .prediction import Contract, load_contract, load_yaml
+
+CONFIG = Path("config/default.yaml")
+PARAMS = Path("params.yaml")
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Paths(_Strict):
+    """Every path of the pipeline, relative to the project's root; `dvc.yaml` reads the same section."""
+
+    contract: Path = Field(alias="schema")
+    source: str
+    raw: Path
+    clean: Path
+    quarantine: Path
+    validation: Path
+    train: Path
+    test: Path
+    candidate: Path
+    reference: Path
+    metrics: Path
+    plots: Path
+    card: Path
+    gate: Path
+    model: Path
+
+
+class Config(BaseModel):
+    """What the pipeline reads of the configuration; other sections belong to others."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    paths: Paths
+
+
+class ValidateParams(_Strict):
+    """How many rows may break the contract before the pipeline stops."""
+
+    max_quarantined: Share
+
+
+class SplitParams(_Strict):
+    """How much of the data is held out."""
+
+    test_share: Annotated[float, Field(gt=0, lt=1)]
+
+
+class BoostingParams(_Strict):
+    """Histogram gradient boosting; the names are scikit-learn's."""
+
+    learning_rate: PositiveFloat
+    max_iter: PositiveInt
+    max_leaf_nodes: Annotated[int, Field(ge=2)]
+    min_samples_leaf: PositiveInt
+    l2_regularization: Annotated[float, Field(ge=0)]
+
+
+class ForestParams(_Strict):
+    """A random forest; the names are scikit-learn's."""
+
+    n_estimators: PositiveInt
+    max_depth: PositiveInt | None
+    min_samples_leaf: PositiveInt
+
+
+class LinearParams(_Strict):
+    """Ridge or logistic regression; a greater alpha shrinks the coefficients more."""
+
+    alpha: PositiveFloat
+
+
+class TrainParams(_Strict):
+    """Which model to fit, and how."""
+
+    model: Literal["boosting", "forest", "linear"]
+    boosting: BoostingParams
+    forest: ForestParams
+    linear: LinearParams
+
+
+class GateParams(_Strict):
+    """What a model must reach to be let through."""
+
+    minimum: dict[str, float]
+    maximum: dict[str, float]
+    min_gain_over_trivial: float
+    max_single_feature_score: float
+
+
+class Params(_Strict):
+    """The whole of `params.yaml`."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    validation: ValidateParams = Field(alias="validate")
+    split: SplitParams
+    train: TrainParams
+    gate: GateParams
+
+
+@dataclass(frozen=True)
+class Project:
+    """Everything a stage is told."""
+
+    paths: Paths
+    params: Params
+    contract: Contract
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the project in the current folder.
+
+        Raises:
+            ConfigError: a file is absent, or has an unknown, missing or ill-typed key, which the message names.
+        """
+        paths = load_yaml(CONFIG, Config).paths
+        return cls(paths, load_yaml(PARAMS, Params), load_contract(paths.contract))

@@ -1,0 +1,82 @@
+"""Stage 2: hold the raw rows against the contract; keep the good ones, set the bad ones aside with the reason."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from .prediction import (
+    Contract,
+    DataError,
+    Fields,
+    Rejects,
+    check_batch,
+    decode,
+    empty_table,
+    read_batches,
+    rejects_file,
+    whole_file,
+)
+from .project import Project
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How many rows there were, and how many broke the contract."""
+
+    rows: int
+    quarantined: int
+    share: float
+
+
+def run(project: Project) -> None:
+    """Write the clean table, the quarantine and the counts.
+
+    Raises:
+        DataError: more rows broke the contract than `validate.max_quarantined` allows, or none is left.
+    """
+    paths, allowed = project.paths, project.params.validation.max_quarantined
+    result = validate(sorted(paths.raw.iterdir()), project.contract, paths.clean, paths.quarantine)
+    with whole_file(paths.validation) as file:
+        file.write(json.dumps(asdict(result), indent=2).encode() + b"\n")
+    if result.share > allowed or result.quarantined == result.rows:
+        raise DataError(
+            f"{result.quarantined} of {result.rows} rows break the contract ({result.share:.1%}); allowed are "
+            f"{allowed:.1%} (validate.max_quarantined); the reasons are in {paths.quarantine}: correct the source, "
+            f"{paths.contract} or the limit"
+        )
+
+
+def validate(sources: list[Path], contract: Contract, clean: Path, quarantine: Path) -> Validation:
+    """Stream tables through the contract into a Parquet file of clean rows and a CSV file of refused ones.
+
+    Raises:
+        DataError: a table cannot be read, or lacks a column.
+    """
+    fields = {**contract.features, **contract.target}
+    accepted = 0
+    with rejects_file(quarantine, list(fields)) as refused, whole_file(clean) as file:
+        with pq.ParquetWriter(file, empty_table(fields).schema) as writer:
+            for source in sources:
+                for table in _clean_tables(source, fields, refused):
+                    writer.write_table(table)
+                    accepted += table.num_rows
+        total = accepted + refused.count
+    return Validation(total, refused.count, round(refused.count / total, 6) if total else 0.0)
+
+
+def _clean_tables(source: Path, fields: Fields, refused: Rejects) -> Iterator[pa.Table]:
+    rows = 0
+    with source.open("rb") as file:
+        for batch, _ in read_batches(file, source.name, refused.add_malformed):
+            checked = check_batch(batch, fields, source.name)
+            refused.write(source.name, batch, checked, rows)
+            if not rows and (unknown := [name for name in batch.schema.names if name not in fields]):
+                Console(stderr=True).print(f"{source.name}: left out, not in the contract: {', '.join(unknown)}")
+            rows += batch.num_rows
+            yield decode(checked, fields)
+    refused.write_malformed(source.name)
