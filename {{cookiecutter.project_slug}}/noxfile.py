@@ -10,11 +10,10 @@ import nox
 
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "none"
-nox.options.sessions = ["lint", "types", "tests"]
+nox.options.sessions = ["lint", "types", "tests", "e2e"]
 
 ROOT = Path(__file__).parent
 VENV = ROOT / ".venv"
-BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 LOCKS = ROOT / "requirements"
 PACKAGES = ("packages/predict", "packages/train")
 
@@ -33,14 +32,24 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Check types, strictly."""
     prepare(session)
-    run(session, "mypy", *(f"{package}/src" for package in PACKAGES), "tests", "noxfile.py", "bootstrap.py")
+    packages = ((f"{package}/src", f"{package}/tests") for package in PACKAGES)
+    for targets in (*packages, ("tests", "noxfile.py", "bootstrap.py")):  # one by one: each has a conftest.py
+        run(session, "mypy", *targets)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests, with coverage; arguments after -- go to pytest instead, without it."""
+    """Run the packages' tests, with coverage; arguments after -- go to pytest instead."""
     prepare(session)
-    run(session, "pytest", *(session.posargs or ["--cov", "--cov-report=term"]))
+    every = ["--cov", "--cov-report=term", *(f"{package}/tests" for package in PACKAGES)]
+    run(session, "pytest", *(session.posargs or every))
+
+
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """Drive the whole project in copies of it: DVC, git, the separated environment, every documented command."""
+    prepare(session)
+    run(session, "pytest", "tests", *session.posargs)
 
 
 @nox.session
@@ -51,17 +60,19 @@ def repro(session: nox.Session) -> None:
     run(session, "dvc", "metrics", "show")
 
 
-@nox.session(venv_backend="uv")
+@nox.session
 def predict(session: nox.Session) -> None:
     """Answer JSON from the prediction package alone, built and installed from its own lock; pass records after --."""
     prepare(session)
-    wheels = Path(session.create_tmp())
+    wheels = Path(session.create_tmp()).resolve()
     with session.chdir("packages/predict"):
         run(session, "hatchling", "build", "--target", "wheel", "--directory", str(wheels))
-    session.install("--require-hashes", "-r", "requirements/predict.txt")
-    session.install("--no-deps", "--reinstall", *map(str, wheels.glob("*.whl")))
+    alone = ROOT / ".nox" / "predict-alone"
+    create_venv(session, alone)
+    install(session, alone, "--require-hashes", "-r", "requirements/predict.txt")
+    install(session, alone, "--no-deps", "--reinstall", *map(str, wheels.glob("*.whl")))
     arguments = ["predict", *session.posargs] if session.posargs else ["show"]
-    session.run(read_project("packages/predict")["name"], *arguments)
+    run(session, read_project("packages/predict")["name"], *arguments, venv=alone)
 
 
 @nox.session
@@ -105,23 +116,34 @@ def lock(session: nox.Session) -> None:
 
 def prepare(session: nox.Session, *more: str) -> None:
     """Install the locked environment into .venv, where editors look for it; quick where nothing has changed."""
-    wanted = os.environ.get("UV_PYTHON") or (ROOT / ".python-version").read_text().strip()
-    running = f"{sys.version_info.major}.{sys.version_info.minor}"
-    marker = VENV / "pyvenv.cfg"
-    if not marker.exists() or f"version_info = {wanted}" not in marker.read_text():
-        shutil.rmtree(VENV, ignore_errors=True)
-        session.run("uv", "venv", "--quiet", "--python", sys.executable if wanted == running else wanted, str(VENV))
-    install = ["uv", "pip", "install", "--quiet", "--python", str(VENV)]
+    create_venv(session, VENV)
     for name in ("dev.txt", *(path.name for path in LOCKS.glob("remote-*.txt")), *more):
-        session.run(*install, "--require-hashes", "-r", f"requirements/{name}")
-    editable = [part for package in PACKAGES for part in ("-e", package)]
-    session.run(*install, "--no-deps", "--no-build-isolation", *editable)
+        install(session, VENV, "--require-hashes", "-r", f"requirements/{name}")
+    install(session, VENV, "--no-deps", "--no-build-isolation", *(f"--editable={package}" for package in PACKAGES))
 
 
-def run(session: nox.Session, program: str, *arguments: str) -> None:
-    """Run a program of .venv."""
-    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-    session.run(str(BIN / program), *arguments, env={"PATH": path, "VIRTUAL_ENV": str(VENV)}, external=True)
+def create_venv(session: nox.Session, folder: Path) -> None:
+    """Create a virtual environment with the project's Python, or what UV_PYTHON says, unless it is there."""
+    wanted = os.environ.get("UV_PYTHON") or (ROOT / ".python-version").read_text().strip()
+    marker = folder / "pyvenv.cfg"
+    if marker.exists() and f"version_info = {wanted}" in marker.read_text():
+        return
+    # this very interpreter, if it will do: version managers may hide others, and even this one, from uv
+    python = sys.executable if wanted == f"{sys.version_info.major}.{sys.version_info.minor}" else wanted
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run("uv", "venv", "--quiet", "--python", python, str(folder))
+
+
+def install(session: nox.Session, venv: Path, *arguments: str) -> None:
+    """Install into a virtual environment."""
+    session.run("uv", "pip", "install", "--quiet", "--python", str(venv), *arguments)
+
+
+def run(session: nox.Session, program: str, *arguments: str, venv: Path = VENV) -> None:
+    """Run a program of a virtual environment."""
+    programs = venv / ("Scripts" if os.name == "nt" else "bin")
+    environment = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "VIRTUAL_ENV": str(venv)}
+    session.run(str(programs / program), *arguments, env=environment, external=True)
 
 
 def read_project(package: str) -> dict[str, str]:

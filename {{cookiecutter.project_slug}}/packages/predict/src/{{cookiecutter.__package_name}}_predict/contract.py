@@ -258,7 +258,7 @@ class Contract(_Spec):
             return f"{row}found {item['input']!r:.80}; expected an object with the fields {', '.join(self.features)}"
         if item["type"] == "extra_forbidden":
             return f"{row}{name}: unknown field; expected only {', '.join(self.features)}"
-        found = "nothing" if item["type"] == "missing" else repr(item["input"])
+        found = "nothing" if item["type"] == "missing" or item["input"] is None else repr(item["input"])
         return f"{row}{name}: found {found:.80}, expected {self.features[name].expected}"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NotRequired, Self, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,13 @@ from pydantic import ValidationError
 from .artefact import ATOL, FORMAT, INPUT, RTOL, Baseline, Golden, Lineage, check_seal
 from .contract import Contract, Matrix, Row
 from .errors import ModelError
+
+
+class Prediction(TypedDict):
+    """The answer for one row: a class with the probability of each, or a number in the target's unit."""
+
+    prediction: str | float
+    probabilities: NotRequired[dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -77,11 +84,8 @@ class Model:
             )
         return model
 
-    def predict(self, rows: Sequence[Row] | Row) -> list[dict[str, object]]:
+    def predict(self, rows: Sequence[Row] | Row) -> list[Prediction]:
         """Check rows (or a single one) against the contract, and return one prediction for each, in order.
-
-        A prediction is `{"prediction": class, "probabilities": {class: share, …}}`, or `{"prediction": number}` in the
-        target's unit.
 
         Raises:
             DataError: rows that break the contract, each named with its field.
@@ -89,11 +93,11 @@ class Model:
         batch = [rows] if isinstance(rows, Mapping) else rows
         return self.answer(self.contract.encode(self.contract.check(batch)))
 
-    def predict_json(self, text: str | bytes) -> list[dict[str, object]]:
+    def predict_json(self, text: str | bytes) -> list[Prediction]:
         """Return the predictions for a JSON object or a JSON list of objects (see `predict`)."""
         return self.answer(self.contract.encode(self.contract.check_json(text)))
 
-    def answer(self, features: Matrix) -> list[dict[str, object]]:
+    def answer(self, features: Matrix) -> list[Prediction]:
         """Return a prediction for each row of encoded features."""
         outputs = self.run(features)
         if not self.contract.classes:
@@ -111,12 +115,10 @@ class Model:
         """
         if not len(features):
             return np.empty((0, len(self.contract.classes) or 1), dtype=np.float32)
-        outputs: npt.NDArray[np.float32] = self._session.run(self._outputs, {INPUT: features})[0]
-        return outputs
-
-    @property
-    def _outputs(self) -> list[str]:
-        return ["probabilities"] if self.contract.classes else ["variable"]
+        name = "probabilities" if self.contract.classes else "variable"
+        outputs: npt.NDArray[np.float32] = self._session.run([name], {INPUT: features})[0]
+        # in single precision, a sum over trees can end a hair beyond one
+        return outputs.clip(0, 1, out=outputs) if self.contract.classes else outputs
 
     def _verify(self, golden: Golden, path: Path) -> None:
         outputs = self.run(self.contract.encode(self.contract.check(golden.rows)))

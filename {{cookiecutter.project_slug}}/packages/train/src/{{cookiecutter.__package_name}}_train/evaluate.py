@@ -50,7 +50,7 @@ def measure_skew(model: Model, features: Matrix, reference: npt.NDArray[np.float
     if len(wrong):
         row = int(wrong[0])
         raise SkewError(
-            f"train/serve skew: {len(wrong)} of {len(features)} training rows get other outputs from the exported model; "
+            f"train/serve skew: {len(wrong)} of {len(features)} training rows get other outputs from the export; "
             f"row {row + 1}: found {outputs[row].tolist()}, expected {reference[row].tolist()}; "
             "a step of the pipeline converts to ONNX differently: change that step"
         )

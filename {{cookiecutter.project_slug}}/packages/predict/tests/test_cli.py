@@ -1,0 +1,120 @@
+"""The command line of prediction: JSON in, JSON out, one line and exit code 1 for what it refuses."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from {{ cookiecutter.__package_name }}_predict.cli import main
+from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
+
+RECORD = '{"length": 2.5, "count": 7, "colour": "green", "ready": true}'
+
+
+@pytest.fixture(autouse=True)
+def config(model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder whose configuration names a model and its schema."""
+    (tmp_path / "config").mkdir()
+    path = tmp_path / "config" / "default.yaml"
+    path.write_text(f"paths:\n  model: {model_path.name}\n  schema: schema.yaml\n  raw: data/raw\n")
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def test_predict_answers_one_record_with_one_object(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", RECORD]) == 0
+    assert json.loads(capsys.readouterr().out)["prediction"] == "small"
+
+
+def test_predict_answers_many_records_with_a_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", f"[{RECORD}, {RECORD}]"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 2
+
+
+def test_predict_reads_a_file_and_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.json").write_text(RECORD)
+    assert main(["predict", "in.json"]) == 0
+    monkeypatch.setattr(sys, "stdin", io.StringIO(RECORD))
+    assert main(["predict"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict", '{"length": 1}'], "error: colour: found nothing, expected one of"),
+        (["predict", "none.json"], "error: none.json cannot be read"),
+        (["predict", RECORD, "--model", "none.onnx"], "error: none.onnx cannot be read"),
+        (["score", "none.csv", "out.csv"], "error: none.csv cannot be read"),
+    ],
+)
+def test_refusal_is_one_line_and_exit_code_1(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_unknown_command_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["guess"]) == 2
+    assert "No such command" in capsys.readouterr().err
+
+
+def test_score_writes_tables_and_says_how_many_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.csv").write_text("length,count,colour,ready\n1,2,red,true\n99,2,red,true\n")
+    assert main(["score", "in.csv", "out.parquet"]) == 0
+    assert "1 rows predicted, 1 rejected" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.glob("out.*")} == {"out.parquet", "out.rejects.csv"}
+
+
+def test_show_prints_contract_lineage_and_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["contract"]["features"]["length"]["maximum"] == 10
+    assert shown["lineage"]["params"] == {"seed": 1}
+    assert main(["predict", json.dumps(shown["example"])]) == 0
+
+
+def test_schema_changed_since_training_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    schema = tmp_path / "schema.yaml"
+    schema.write_text(schema.read_text().replace("maximum: 10,", "maximum: 12,"))
+    assert main(["predict", RECORD]) == 1
+    assert "was trained under another schema, which differs in length" in capsys.readouterr().err
+
+
+def test_environment_overrides_the_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv(f"{PREFIX}PATHS__MODEL", "elsewhere.onnx")
+    assert main(["show"]) == 1
+    assert "elsewhere.onnx cannot be read" in capsys.readouterr().err
+
+
+def test_one_environments_file_lies_on_top(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}ENV", "production")
+    assert main(["show"]) == 1
+    assert f"{PREFIX}ENV names it" in capsys.readouterr().err
+    config.with_name("production.yaml").write_text("paths:\n  model: live.onnx\n")
+    assert main(["show"]) == 1
+    assert "live.onnx cannot be read" in capsys.readouterr().err
+
+
+def test_setting_that_is_missing_is_named(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config.write_text("paths: {}\n")
+    assert main(["show"]) == 1
+    assert "paths.model: Field required" in capsys.readouterr().err
+
+
+def test_prediction_imports_no_training_library_and_no_pyarrow() -> None:
+    program = (
+        "import sys; from {{ cookiecutter.__package_name }}_predict.cli import main; code = main(['predict', sys.argv[1]]);"
+        "print(code, sorted({'pandas', 'sklearn', 'pyarrow', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program, RECORD], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 []"

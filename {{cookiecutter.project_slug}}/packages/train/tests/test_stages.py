@@ -1,0 +1,199 @@
+"""Split, fit, export, evaluate and gate, for each kind of problem and each model."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from {{ cookiecutter.__package_name }}_train import evaluate, fit, gate, ingest, split, validate
+from {{ cookiecutter.__package_name }}_train.cli import main
+from {{ cookiecutter.__package_name }}_train.evaluate import SkewError
+from {{ cookiecutter.__package_name }}_train.gate import GateError
+from {{ cookiecutter.__package_name }}_train.plots import calibrate
+from {{ cookiecutter.__package_name }}_train.prediction import ConfigError, DataError, Model
+from {{ cookiecutter.__package_name }}_train.project import Project
+
+REGRESSION = pytest.mark.parametrize("kind", ["regression"])
+CLASSIFICATION = pytest.mark.parametrize("kind", ["classification"])
+
+
+def with_params(project: Project, section: str, **changes: object) -> Project:
+    """Return the project with other parameters in a section."""
+    part = getattr(project.params, section).model_copy(update=changes)
+    return replace(project, params=project.params.model_copy(update={section: part}))
+
+
+def test_split_keeps_every_row_once_and_the_shares_of_the_classes(split_project: Project) -> None:
+    paths, target = split_project.paths, split_project.contract.target_name
+    train, test = pq.read_table(paths.train), pq.read_table(paths.test)
+    assert (train.num_rows, test.num_rows) == (300, 100)
+    rows = [tuple(row.values()) for row in [*train.to_pylist(), *test.to_pylist()]]
+    assert sorted(rows, key=str) == sorted(
+        (tuple(row.values()) for row in pq.read_table(paths.clean).to_pylist()), key=str
+    )
+    if classes := split_project.contract.classes:
+        counts = [test.column(target).to_pylist().count(name) for name in classes]
+        assert max(counts) - min(counts) <= 1
+
+
+@CLASSIFICATION
+def test_split_of_a_class_with_one_row_is_refused(project: Project) -> None:
+    kinds = ["small"] * 9 + ["large"]
+    with pytest.raises(DataError, match="10 rows cannot be split: .*; supply more rows"):
+        split.split(pa.table({"kind": kinds}), project.contract, 0.25, 1)
+
+
+@pytest.mark.parametrize("model", ["boosting", "forest", "linear"])
+def test_exported_model_computes_what_was_fitted(model: str, split_project: Project) -> None:
+    project = with_params(split_project, "train", model=model)
+    fit.run(project)
+    evaluate.run(project)
+    results = json.loads(project.paths.metrics.read_text())
+    main_metric = "balanced_accuracy" if project.contract.classes else "r2"
+    assert results["model"][main_metric] > results["trivial"][main_metric] + 0.3
+    assert results["skew"] < 1e-3
+    onnx.checker.check_model(onnx.load(project.paths.candidate))
+
+
+def test_exported_model_carries_contract_lineage_baseline_and_golden_rows(evaluated: Project) -> None:
+    model = Model.load(evaluated.paths.candidate, contract=evaluated.contract)
+    assert set(model.lineage.inputs) == {"schema.yaml", "data/train.parquet"}
+    assert model.lineage.params["seed"] == 7
+    baseline = model.baseline
+    assert baseline.rows == 300
+    assert sum(baseline.features["colour"].counts.values()) == round(300 * (1 - baseline.features["colour"].missing))
+    assert baseline.features["length"].quantiles == sorted(baseline.features["length"].quantiles)
+    entries = {entry.key: entry.value for entry in onnx.load(evaluated.paths.candidate).metadata_props}
+    assert len(json.loads(entries["golden"])["rows"]) == 8
+
+
+def test_fit_gives_the_same_bytes_again(evaluated: Project) -> None:
+    before = evaluated.paths.candidate.read_bytes()
+    fit.run(evaluated)
+    assert evaluated.paths.candidate.read_bytes() == before
+
+
+@CLASSIFICATION
+def test_fit_refuses_a_class_without_rows(split_project: Project) -> None:
+    table = pq.read_table(split_project.paths.train)
+    keep = [kind != "medium" for kind in table.column("kind").to_pylist()]
+    pq.write_table(table.filter(pa.array(keep)), split_project.paths.train)
+    with pytest.raises(DataError, match="no training row has the kind medium"):
+        fit.run(split_project)
+
+
+@REGRESSION
+@pytest.mark.usefixtures("split_project")
+def test_fit_refuses_rows_made_under_another_schema() -> None:
+    schema = Path("schema.yaml")
+    schema.write_text(schema.read_text().replace("maximum: 10}", "maximum: 5}"))
+    with pytest.raises(DataError, match="clean rows break the contract; run the validate stage again"):
+        fit.run(Project.load())
+
+
+@REGRESSION
+def test_fit_without_the_declared_inputs_is_refused(split_project: Project) -> None:
+    Path("dvc.yaml").unlink()
+    with pytest.raises(ConfigError, match="inputs of the train stage in dvc.yaml cannot be read"):
+        fit.run(split_project)
+
+
+@REGRESSION
+def test_fit_survives_a_feature_that_is_always_missing(project: Project) -> None:
+    lines = [line.split(",") for line in Path("source.csv").read_text().splitlines()]
+    Path("source.csv").write_text("\n".join(",".join([a, "" if a != "length" else b, *rest]) for a, b, *rest in lines))
+    for stage in (ingest, validate, split, fit, evaluate):
+        stage.run(project)
+    assert Model.load(project.paths.candidate).baseline.features["count"].missing == 1
+
+
+def test_evaluate_writes_plots_and_a_card_from_the_results(evaluated: Project) -> None:
+    written = {path.name for path in evaluated.paths.plots.iterdir()}
+    plots = ("confusion", "calibration") if evaluated.contract.classes else ("residuals",)
+    assert written == {f"{name}.{suffix}" for name in plots for suffix in ("csv", "png")}
+    card = evaluated.paths.card.read_text()
+    results = json.loads(evaluated.paths.metrics.read_text())
+    assert card.startswith(f"# Model {Model.load(evaluated.paths.candidate).version}\n")
+    for name, value in results["model"].items():
+        assert f"| {name} | {value} |" in card
+
+
+def test_evaluate_notices_skew(evaluated: Project) -> None:
+    reference = pq.read_table(evaluated.paths.reference)
+    changed = reference.column(0).to_numpy().copy()
+    changed[4] += 0.01
+    pq.write_table(reference.set_column(0, "output_0", pa.array(changed)), evaluated.paths.reference)
+    with pytest.raises(SkewError, match="train/serve skew: 1 of 300 training rows .* row 5: found"):
+        evaluate.run(evaluated)
+
+
+def test_calibrate_bins_forecasts_by_their_probability() -> None:
+    outputs = np.array([[0.95, 0.05], [0.95, 0.05], [0.0, 1.0]])
+    assert calibrate(np.array([0, 1, 1]), outputs) == [(0.033333, 0.333333, 3), (0.966667, 0.666667, 3)]
+
+
+def test_gate_lets_a_good_candidate_become_the_model(evaluated: Project) -> None:
+    gate.run(evaluated)
+    assert evaluated.paths.model.read_bytes() == evaluated.paths.candidate.read_bytes()
+    assert all(row["passed"] for row in json.loads(evaluated.paths.gate.read_text()))
+
+
+@REGRESSION
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"minimum": {"r2": 0.9999}}, "r2: found 0.9.*, allowed at least 0.9999"),
+        ({"maximum": {"mae": 0.001}}, "mae: found 0.*, allowed at most 0.001"),
+        ({"min_gain_over_trivial": 2}, "gain in r2 over the trivial model: found .*, allowed at least 2"),
+        ({"max_single_feature_score": 0.1}, "leakage: r2 from length alone: found .*, allowed at most 0.1"),
+    ],
+)
+def test_gate_refuses_what_misses_a_limit(changes: dict[str, object], message: str, evaluated: Project) -> None:
+    evaluated.paths.model.write_bytes(b"the model before")
+    with pytest.raises(GateError, match=message):
+        gate.run(with_params(evaluated, "gate", **changes))
+    assert evaluated.paths.model.read_bytes() == b"the model before"
+    assert not all(row["passed"] for row in json.loads(evaluated.paths.gate.read_text()))
+
+
+@REGRESSION
+def test_gate_refuses_a_metric_that_is_not_a_number(evaluated: Project) -> None:
+    text = evaluated.paths.metrics.read_text()
+    evaluated.paths.metrics.write_text(text.replace('"r2": 0.', '"r2": NaN, "was": 0.', 1))
+    with pytest.raises(GateError, match="gain in r2 over the trivial model: found nan"):
+        gate.run(evaluated)
+
+
+@REGRESSION
+def test_gate_refuses_a_limit_on_an_unknown_metric(evaluated: Project) -> None:
+    with pytest.raises(ConfigError, match="no metric is named 'accuracy'; expected r2, mae, rmse"):
+        gate.run(with_params(evaluated, "gate", minimum={"accuracy": 0.5}))
+
+
+@CLASSIFICATION
+def test_gate_names_a_feature_that_gives_the_target_away(evaluated: Project) -> None:
+    table = pq.read_table(evaluated.paths.train)
+    codes = [float(evaluated.contract.classes.index(kind)) for kind in table.column("kind").to_pylist()]
+    pq.write_table(table.set_column(0, "length", pa.array(codes)), evaluated.paths.train)
+    with pytest.raises(GateError, match="leakage: balanced_accuracy from length alone: found 1, allowed at most 0.98"):
+        gate.run(evaluated)
+
+
+@pytest.mark.usefixtures("project")
+def test_command_line_runs_every_stage() -> None:
+    assert [main([name]) for name in ("ingest", "validate", "split", "train", "evaluate", "gate")] == [0] * 6
+    assert Model.load("models/model.onnx")
+
+
+@REGRESSION
+@pytest.mark.usefixtures("project")
+def test_command_line_turns_a_refusal_into_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("schema.yaml").unlink()
+    assert main(["ingest"]) == 1
+    assert capsys.readouterr().err.startswith("error: schema.yaml cannot be read")
+    assert main(["fly"]) == 2

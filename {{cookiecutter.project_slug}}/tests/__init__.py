@@ -1,0 +1,1 @@
+"""End to end: the project as a whole, driven in copies of itself."""

@@ -1,0 +1,36 @@
+"""What the documents say: every command in a block runs, every session that they name exists."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .sandbox import ROOT, run_in
+
+DOCUMENTS = ["README.md", "AGENTS.md", "docs/data.md"]
+
+
+def read_commands(document: str) -> list[list[str]]:
+    """Return the commands in a document's blocks of shell."""
+    blocks = re.findall(r"^ *```bash\n(.*?)^ *```", (ROOT / document).read_text(), flags=re.MULTILINE | re.DOTALL)
+    return [shlex.split(line, comments=True) for block in blocks for line in block.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("document", ["README.md", "AGENTS.md"])
+def test_sessions_that_a_document_names_exist(document: str) -> None:
+    named = {name for command in read_commands(document) if "bootstrap.py" in command for name in command[2:]}
+    named |= set(re.findall(r"`(?:python3 )?bootstrap\.py ([a-z0-9]+)", (ROOT / document).read_text()))
+    run_in(ROOT, "nox", "--list", "--sessions", *sorted(named))
+
+
+def test_commands_of_every_document_run_in_their_order(reproduced: Path, tmp_path: Path) -> None:
+    shutil.copytree(reproduced, tmp_path / "project")
+    commands = [command for document in DOCUMENTS for command in read_commands(document)]
+    ours = [command for command in commands if "bootstrap.py" not in command]
+    assert len(ours) >= 12
+    for command in ours:
+        run_in(tmp_path / "project", *command)
+    assert (tmp_path / "project" / "build" / "scored.csv").exists()
+    assert (tmp_path / "project" / "build" / "schema.yaml").exists()
