@@ -1,7 +1,7 @@
 """Check the answers before anything is written: a local extension of cookiecutter's templates.
 
-The private variables of `cookiecutter.json` bracket the questions: the first one's filter makes this extension watch the
-texts that cookiecutter is about to render as answers, the last one's checks what came out. A problem is raised as
+Two private variables of `cookiecutter.json` bracket the questions: the first one's filter makes this extension watch
+the texts that cookiecutter is about to render as answers, the last one's checks what came out. A problem is raised as
 cookiecutter's own error for hooks, which its command line prints without a traceback and ends with exit code 1.
 """
 
@@ -10,6 +10,7 @@ import keyword
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from cookiecutter.exceptions import FailedHookException
@@ -18,6 +19,7 @@ from jinja2.ext import Extension
 from slugify import slugify
 
 ROOT = Path(__file__).resolve().parent.parent
+DECLARED = (ROOT / "cookiecutter.json").read_text(encoding="utf-8")
 PROJECT = ROOT / "{{cookiecutter.project_slug}}"
 LONGEST_NAME = 50
 LONGEST_TEXT = 200
@@ -55,7 +57,7 @@ class AnswersExtension(Extension):
         sys.modules.pop(__name__, None)
         self.asking = False
         self.templated: list[str] = []
-        self.declared = set(map(str, json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8")).values()))
+        self.declared = set(map(str, json.loads(DECLARED).values()))
         environment.filters.update(
             begin_answers=self.begin_answers,
             sound_slug=sound_slug,
@@ -64,7 +66,7 @@ class AnswersExtension(Extension):
             quoted=quoted,
         )
 
-    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002  # Jinja's
         """Keep an answer with template syntax from being rendered, and remember it."""
         if not self.asking or source in self.declared or not TEMPLATE_SYNTAX.search(source):
             return source
@@ -83,7 +85,8 @@ class AnswersExtension(Extension):
             FailedHookException: with a sentence for every problem.
         """
         self.asking = False
-        problems = [f"found {text!r} in an answer, expected plain text without {{{{, {{% or {{#" for text in self.templated]
+        syntax = "expected plain text without {{, {% or {#"
+        problems = [f"found {text!r} in an answer, {syntax}" for text in self.templated]
         problems += find_problems(answers)
         if problems:
             raise FailedHookException("\n".join(["The project was not made:", *(f"- {line}" for line in problems)]))
@@ -100,14 +103,12 @@ def find_problems(answers: Answers) -> Iterator[str]:
         yield from _name_problems("__package_name", text["__package_name"], PACKAGE, "underscores")
     if not EMAIL.fullmatch(text["author_email"]):
         yield f"author_email: found {text['author_email']!r}, expected an address such as name@example.com"
-    choices = answers["_choices"]
-    assert isinstance(choices, Mapping)
-    for name, allowed in choices.items():
+    for name, allowed in json.loads(DECLARED)["_choices"].items():
         if text[name] not in allowed:
             yield f"{name}: found {text[name]!r}, expected {' or '.join(allowed)}"
     pattern, expected = URLS.get(text["dvc_remote"], (".*", ""))
     if not re.fullmatch(pattern, text["dvc_remote_url"]):
-        yield f"dvc_remote_url: found {text['dvc_remote_url']!r}, expected {expected} for dvc_remote {text['dvc_remote']}"
+        yield f"dvc_remote_url: found {text['dvc_remote_url']!r}, expected {expected}, for {text['dvc_remote']}"
 
 
 def sound_slug(project_name: str) -> str:
@@ -128,6 +129,7 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
+@cache
 def reserved_names() -> dict[str, str]:
     """Return the names that no package may have, and why: keywords, modules, dependencies, own folders, devices."""
     locked = re.findall(r"^([a-z0-9._-]+)==", "\n".join(_locks()), flags=re.MULTILINE)

@@ -38,9 +38,9 @@ def remove(root: Path, patterns: list[str]) -> None:
 
 def init_git(root: Path) -> None:
     """Make the folder a git repository, unless it lies in one or git is not installed."""
+    inside = ["git", "rev-parse", "--is-inside-work-tree"]
     try:
-        inside = subprocess.run(["git", "rev-parse", "--is-inside-work-tree"], cwd=root, capture_output=True).returncode == 0
-        if not inside:
+        if subprocess.run(inside, cwd=root, capture_output=True, check=False).returncode:
             subprocess.run(["git", "init", "--quiet", "--initial-branch=main"], cwd=root, check=True)
     except (FileNotFoundError, subprocess.CalledProcessError) as error:
         print(f"git init failed ({error}); install git, then run it in {root}: DVC needs it", file=sys.stderr)

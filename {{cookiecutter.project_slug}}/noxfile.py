@@ -87,8 +87,9 @@ def compare(session: nox.Session) -> None:
 
 @nox.session
 def notebooks(session: nox.Session) -> None:
-    """Execute the notebooks, and check that they hold no output."""
+    """Run the pipeline where it has changed, execute the notebooks on it, and check that they hold no output."""
     prepare(session, "notebooks.txt")
+    run(session, "dvc", "repro", "--quiet")
     for notebook in Path("notebooks").glob("*.ipynb"):
         run(session, "nbstripout", "--verify", str(notebook))
         run(session, "jupyter", "execute", str(notebook))

@@ -45,5 +45,5 @@ def test_lock_holds_what_the_package_declares(package: str, extra: str, lock: st
     project = tomllib.loads((ROOT / "packages" / package / "pyproject.toml").read_text())["project"]
     declared = project["dependencies"] + project.get("optional-dependencies", {}).get(extra, [])
     names = {re.split(r"[^a-z0-9._-]", line.lower())[0] for line in declared}
-    ours = {f"penguins-{name}" for name in ("predict", "train")}
+    ours = {f"{{ cookiecutter.__distribution }}-{name}" for name in ("predict", "train")}
     assert names - ours <= set(read_pins(ROOT / "requirements" / f"{lock}.txt"))

@@ -12,8 +12,9 @@ from {{ cookiecutter.__package_name }}_predict import Contract, Model
 
 from .sandbox import ROOT, make_rows, run_in
 
-PREDICT = "penguins-predict"
-FORBIDDEN = ("{{ cookiecutter.__package_name }}_train", "dvc", "pandas", "pyarrow", "skl2onnx", "sklearn")
+PREDICT = "{{ cookiecutter.__distribution }}-predict"
+FORBIDDEN = ("dvc", "pandas", "pyarrow", "skl2onnx", "sklearn")
+TRAIN = "{{ cookiecutter.__package_name }}_train"
 
 
 def test_prediction_works_from_its_own_lock_alone(reproduced: Path, contract: Contract, tmp_path: Path) -> None:
@@ -23,7 +24,7 @@ def test_prediction_works_from_its_own_lock_alone(reproduced: Path, contract: Co
     run_in(tmp_path, *install, "--require-hashes", "--requirements", str(ROOT / "requirements" / "predict.txt"))
     run_in(tmp_path, *install, "--no-deps", *map(str, tmp_path.glob("*.whl")))
     python = next(path for path in (tmp_path / "alone").glob("*/python*") if path.stem == "python")
-    found = f"import importlib.util as u; print([name for name in {FORBIDDEN} if u.find_spec(name)])"
+    found = f"import importlib.util as u; print([name for name in {[TRAIN, *FORBIDDEN]} if u.find_spec(name)])"
     assert run_in(tmp_path, str(python), "-c", found).strip() == "[]"
     model = str(reproduced / "models" / "model.onnx")
     record = json.dumps(contract.example())
@@ -76,7 +77,7 @@ def test_import_across_the_wall_is_found(tmp_path: Path) -> None:
             copy.parent.mkdir(exist_ok=True)
             copy.write_text(path.read_text())
     (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
-    (tmp_path / "{{ cookiecutter.__package_name }}_predict" / "model.py").write_text("import sklearn\n")
+    (tmp_path / Model.__module__.partition(".")[0] / "model.py").write_text("import sklearn\n")
     program = "import sys; sys.path.insert(0, '.'); from importlinter.cli import lint_imports; sys.exit(lint_imports())"
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -113,7 +113,8 @@ def test_setting_that_is_missing_is_named(config: Path, capsys: pytest.CaptureFi
 
 def test_prediction_imports_no_training_library_and_no_pyarrow() -> None:
     program = (
-        "import sys; from {{ cookiecutter.__package_name }}_predict.cli import main; code = main(['predict', sys.argv[1]]);"
+        "import sys; from {{ cookiecutter.__package_name }}_predict.cli import main;"
+        "code = main(['predict', sys.argv[1]]);"
         "print(code, sorted({'pandas', 'sklearn', 'pyarrow', 'scipy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program, RECORD], capture_output=True, text=True, check=True)

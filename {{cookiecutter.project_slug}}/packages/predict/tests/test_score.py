@@ -129,7 +129,8 @@ def test_score_on_a_full_disk_leaves_the_old_output(model_path: Path, source: Pa
 def test_score_that_is_killed_leaves_no_output(number: int, model_path: Path, tmp_path: Path) -> None:
     source = tmp_path / "in.csv"
     source.write_text("length,count,colour,ready\n" + "1,2,red,true\n" * 2_000_000)
-    command = [sys.executable, "-m", "{{ cookiecutter.__package_name }}_predict", "score", "in.csv", "out.csv"]
+    package = Model.__module__.partition(".")[0]
+    command = [sys.executable, "-m", package, "score", "in.csv", "out.csv"]
     process = subprocess.Popen([*command, "--model", str(model_path)], cwd=tmp_path, stderr=subprocess.DEVNULL)
     while not any(path.stat().st_size for path in tmp_path.glob(".out.csv.*")):
         assert process.poll() is None, "it ended before it could be killed"

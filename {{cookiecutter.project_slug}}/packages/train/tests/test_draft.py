@@ -7,7 +7,12 @@ import pytest
 
 from {{ cookiecutter.__package_name }}_train.cli import main
 from {{ cookiecutter.__package_name }}_train.draft import draft_schema
-from {{ cookiecutter.__package_name }}_train.prediction import Contract, DataError, Number, load_contract
+from {{ cookiecutter.__package_name }}_train.prediction import (
+    Contract,
+    DataError,
+    Number,
+    load_contract,
+)
 
 FRAME = pd.DataFrame(
     {

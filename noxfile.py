@@ -1,0 +1,98 @@
+"""The template's sessions: render it, and run what it renders."""
+
+import json
+import os
+import shutil
+import sys
+import tomllib
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_existing_virtualenvs = True
+
+ROOT = Path(__file__).parent
+TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
+CASES = tomllib.loads((ROOT / "tests" / "cases.toml").read_text(encoding="utf-8"))
+PYTHONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))["_choices"]["python_version"]
+RECORD = (
+    '{"island": "Dream", "bill_length_mm": 40.1, "bill_depth_mm": 18, "flipper_length_mm": 190, "body_mass_g": 3700}'
+)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check the format, style and types of the template's own code."""
+    install(session)
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("mypy", "hooks", "tests", "noxfile.py", "bootstrap.py")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Test the answers, the hooks and what each case renders; arguments after -- go to pytest."""
+    install(session)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(default=False)
+@nox.parametrize("case", [nox.param(name, id=name) for name in CASES])
+def project(session: nox.Session, case: str) -> None:
+    """Render a case, install it from its locks, and run its own sessions; nothing is mended in between."""
+    install(session)
+    folder = render(session, Path(session.create_tmp()), CASES[case])
+    run_project(session, folder, "lint", "types", "tests", "e2e", "repro", "predict", "notebooks")
+
+
+@nox.session(default=False)
+def demo(session: nox.Session) -> None:
+    """Render the default case into demo/, train it, and answer a request from its prediction package alone."""
+    install(session)
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    answers = {"python_version": running} if running in PYTHONS else {}  # the one that is there for certain
+    folder = render(session, ROOT / "demo", answers)
+    run_project(session, folder, "repro")
+    run_project(session, folder, "predict", "--", RECORD)
+    session.log(f"the project is in {folder.relative_to(ROOT)}; its README says how to go on")
+
+
+@nox.session(default=False)
+def lock(session: nox.Session) -> None:
+    """Bring the locks of the template and of all that it renders up to date; pass --upgrade after -- to renew them."""
+    install(session)
+    folder = render(session, Path(session.create_tmp()), {}, "--accept-hooks=no")  # every option's files remain
+    with session.chdir(folder):
+        session.run("nox", "--sessions", "lock", "--", *session.posargs)
+    for path in (folder / "requirements").glob("*.txt"):
+        shutil.copy(path, TEMPLATE / "requirements")
+    shutil.copy(folder / "requirements" / "nox.txt", ROOT / "requirements")
+    options = ["--universal", f"--python-version={min(PYTHONS)}", "--generate-hashes", "--no-emit-index-url", "--quiet"]
+    options += ["--no-annotate", "--custom-compile-command=python bootstrap.py lock", "--fork-strategy=fewest"]
+    dev = ["requirements/dev.in", "--output-file=requirements/dev.txt"]
+    session.run("uv", "pip", "compile", *dev, *options, *session.posargs)
+
+
+def install(session: nox.Session) -> None:
+    """Install the template's locked tools."""
+    session.install("--quiet", "--require-hashes", "-r", "requirements/dev.txt")
+
+
+def render(session: nox.Session, parent: Path, answers: dict[str, str], *options: str) -> Path:
+    """Render the template into an emptied folder, with no one's personal settings, and return the project's."""
+    shutil.rmtree(parent, ignore_errors=True)
+    parent.mkdir(parents=True)
+    given = [f"{name}={value}" for name, value in answers.items()]
+    command = ["cookiecutter", str(ROOT), "--no-input", "--default-config", "--output-dir", str(parent), *options]
+    session.run(*command, *given)
+    return next(parent.iterdir()).resolve()
+
+
+def run_project(session: nox.Session, folder: Path, *sessions: str) -> None:
+    """Run sessions of a rendered project as its user would: through its bootstrap, in a clean environment."""
+    foreign = ("NOX_", "UV_PYTHON", "VIRTUAL_ENV")
+    environment = {name: None for name in os.environ if name.startswith(foreign)}
+    with session.chdir(folder):
+        session.run(sys.executable, "bootstrap.py", *sessions, env=environment, external=True)

@@ -1,0 +1,198 @@
+"""Answers are checked before anything is written: sound ones render, others are refused in a sentence each."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cookiecutter.exceptions import FailedHookException
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hooks.answers import LONGEST_NAME, SLUG, reserved_names, sound_slug
+
+from .conftest import ROOT, bake
+
+SLUGS = {
+    "": "found '', expected lower-case letters",
+    " penguins": "expected lower-case letters",
+    "Penguins": "expected lower-case letters",
+    "pingüinos": "expected lower-case letters",
+    "1penguin": "expected lower-case letters",
+    "-penguin": "expected lower-case letters",
+    "penguin-": "expected lower-case letters",
+    "a--b": "expected lower-case letters",
+    "a_-b": "expected lower-case letters",
+    "../penguins": "expected lower-case letters",
+    "a/b": "expected lower-case letters",
+    "a\\b": "expected lower-case letters",
+    "a.b": "expected lower-case letters",
+    "a b": "expected lower-case letters",
+    "a'b": "expected lower-case letters",
+    "class": "which is a keyword of Python",
+    "match": "which is a keyword of Python",
+    "json": "which is a module of Python's standard library",
+    "numpy": "which is the name of a dependency",
+    "scikit-learn": "which is the name of a dependency",
+    "sklearn": "which is the name of a dependency",
+    "yaml": "which is the name of a dependency",
+    "packages": "which is a folder of the project itself",
+    "predict": "which is a folder of the project itself",
+    "con": "which is a device name on Windows",
+    "x" * 300: "found 300 characters, expected 50 at most",
+}
+OTHERS = [
+    ({"project_name": " "}, "project_name: found nothing"),
+    ({"project_name": " a"}, "project_name: found ' a', expected no white space at its ends"),
+    ({"description": "a\nb"}, "description: found 'a\\nb', expected one line without control characters"),
+    ({"description": "a\x00b"}, "description: found 'a\\x00b', expected one line"),
+    ({"description": "a" * 201}, "description: found 201 characters, expected 200 at most"),
+    ({"author_name": ""}, "author_name: found nothing"),
+    ({"author_email": "me"}, "author_email: found 'me', expected an address such as"),
+    ({"author_email": "a@b"}, "author_email: found 'a@b'"),
+    ({"author_email": 'a"b@example.com'}, "author_email: found"),
+    ({"author_email": "a b@example.com"}, "author_email: found"),
+    ({"author_email": "a@exämple.com"}, "author_email: found"),
+    ({"problem": "clustering"}, "problem: found 'clustering', expected classification or regression"),
+    ({"python_version": "2.7"}, "python_version: found '2.7', expected 3.12 or 3.11 or 3.13"),
+    ({"dvc_remote": "ftp"}, "dvc_remote: found 'ftp', expected local or s3"),
+    ({"license": "GPL"}, "license: found 'GPL', expected MIT or"),
+    ({"dvc_remote": "s3", "dvc_remote_url": "gs://b/p"}, "dvc_remote_url: found 'gs://b/p', expected s3://bucket/path"),
+    ({"dvc_remote_url": "C:\\data"}, "dvc_remote_url: found 'C:\\\\data', expected the path of a folder"),
+    ({"dvc_remote_url": "s3://b/p"}, "dvc_remote_url: found 's3://b/p', expected the path of a folder"),
+    ({"dvc_remote_url": "a#b"}, "dvc_remote_url: found 'a#b'"),
+    ({"dvc_remote": "ssh", "dvc_remote_url": "ssh://host"}, "expected ssh://user@host/path, for ssh"),
+    ({"description": "{{ 7*7 }}"}, "found '{{ 7*7 }}' in an answer, expected plain text without"),
+    ({"project_name": "{% raw %}"}, "found '{% raw %}' in an answer"),
+    ({"author_name": "{{ 1/0 }}"}, "found '{{ 1/0 }}' in an answer"),
+    ({"project_slug": "{{ cookiecutter.project_name }}"}, "found '{{ cookiecutter.project_name }}' in an answer"),
+    ({"__package_name": "class"}, "__package_name: found 'class', which is a keyword of Python"),
+    ({"__package_name": "a-b"}, "__package_name: found 'a-b', expected lower-case letters"),
+]
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [*(({"project_slug": slug}, message) for slug, message in SLUGS.items()), *OTHERS],
+    ids=lambda value: ascii(value)[:40] if isinstance(value, dict) else "",
+)
+def test_answer_that_would_render_badly_is_refused(answers: dict[str, str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(FailedHookException) as refused:
+        bake(tmp_path, **answers)
+    assert str(refused.value).startswith("The project was not made:\n- ")
+    assert message in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def run_cookiecutter(folder: Path, *arguments: str, program: str = "cookiecutter") -> subprocess.CompletedProcess[str]:
+    """Run cookiecutter's or cruft's command line as a person would."""
+    command = [str(Path(sys.executable).parent / program), *arguments]
+    environment = {**os.environ, "HOME": str(folder), "USERPROFILE": str(folder)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_command_line_names_every_problem_at_once_without_a_traceback(tmp_path: Path) -> None:
+    answers = ("project_slug=../x", "author_email=me", "python_version=2.7", "description={{ 1/0 }}")
+    done = run_cookiecutter(tmp_path, str(ROOT), "--no-input", "--output-dir", "out", *answers)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "The project was not made:"
+    assert sorted(line.split(":")[0] for line in lines[1:]) == [
+        "- author_email",
+        "- found '{{ 1/0 }}' in an answer, expected plain text without {{, {% or {#",
+        "- project_slug",
+        "- python_version",
+    ]
+    assert not (tmp_path / "out").exists()
+
+
+def test_cruft_creates_and_refuses_as_cookiecutter_does(tmp_path: Path) -> None:
+    template = tmp_path / "template"
+    shutil.copytree(ROOT, template, ignore=shutil.ignore_patterns(".git", ".nox", "demo", ".*_cache"))
+    for command in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=T", "-c", "user.email=t@example.com", "commit", "-qm", "T"],
+    ):
+        subprocess.run(["git", *command], cwd=template, check=True)
+    create = ("create", str(template), "--no-input", "--output-dir", str(tmp_path / "out"), "--extra-context")
+    refused = run_cookiecutter(tmp_path, *create, '{"project_slug": "class"}', program="cruft")
+    assert refused.returncode == 1
+    assert "project_slug: found 'class', which is a keyword of Python" in refused.stdout + refused.stderr
+    assert not (tmp_path / "out").exists()
+    made = run_cookiecutter(tmp_path, *create, '{"project_slug": "fine"}', program="cruft")
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert (tmp_path / "out" / "fine" / ".cruft.json").exists()
+
+
+def test_answers_that_were_stored_are_checked_again(tmp_path: Path) -> None:
+    run_cookiecutter(tmp_path, str(ROOT), "--no-input")
+    (replay,) = (tmp_path / ".cookiecutter_replay").glob("*.json")
+    stored = json.loads(replay.read_text())["cookiecutter"]
+    private = {name: stored[name] for name in ("__asking", "__checked")}
+    with pytest.raises(FailedHookException, match="which is a keyword"):
+        bake(tmp_path / "again", **private, project_slug="class")
+
+
+def test_two_copies_of_the_template_each_use_their_own_answers(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(ROOT, other, ignore=shutil.ignore_patterns(".git", ".nox", "demo", ".*_cache"))
+    module = other / "hooks" / "answers.py"
+    module.write_text(
+        module.read_text(encoding="utf-8").replace("LONGEST_NAME = 50", "LONGEST_NAME = 60"), encoding="utf-8"
+    )
+    program = (
+        "import sys; from cookiecutter.main import cookiecutter\n"
+        "for root in sys.argv[1:]:\n"
+        "    try:\n"
+        "        cookiecutter(root, no_input=True, default_config=True, output_dir='out', "
+        "extra_context={'project_slug': 'x' * 55})\n"
+        "        print('made')\n"
+        "    except Exception as error:\n"
+        "        print('refused')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(ROOT), str(other), str(ROOT)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["refused", "made", "refused"]
+
+
+@given(st.text(max_size=250))
+def test_any_project_name_gives_a_sound_slug(name: str) -> None:
+    slug = sound_slug(name)
+    assert SLUG.fullmatch(slug)
+    assert len(slug) <= LONGEST_NAME
+    assert slug.replace("-", "_") not in reserved_names()
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("Penguins", "penguins"),
+        ("2024 Sales", "project-2024-sales"),
+        ("🐧", "project"),
+        ("データ", "teta"),
+        ("Class", "class-project"),
+        ("Scikit Learn", "scikit-learn-project"),
+        ("x" * 100, "x" * 42),
+    ],
+)
+def test_slug_of_a_project_name(name: str, slug: str) -> None:
+    assert sound_slug(name) == slug
+
+
+def test_existing_folder_is_left_untouched(tmp_path: Path) -> None:
+    (tmp_path / "penguins").mkdir()
+    (tmp_path / "penguins" / "mine.txt").write_text("mine")
+    done = run_cookiecutter(tmp_path, str(ROOT), "--no-input")
+    assert done.returncode == 1
+    assert "already exists" in done.stdout
+    assert [path.name for path in (tmp_path / "penguins").iterdir()] == ["mine.txt"]

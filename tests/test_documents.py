@@ -1,0 +1,77 @@
+"""What the template's documents and workflows say holds."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .conftest import CASES, ROOT
+
+WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml")) + sorted(ROOT.glob("*/.github/workflows/*.yml"))
+COOKIECUTTER = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+
+
+def test_readme_names_sessions_that_exist() -> None:
+    text = "\n".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))
+    named = {name.strip('"') for name in re.findall(r'bootstrap\.py ("[^"]+"|[a-z]+)', text)}
+    assert {"demo", "tests", "lint", "project", "lock", "project(default)"} <= named
+    nox = [sys.executable, "-m", "nox", "--list", "--sessions", *named]
+    done = subprocess.run(nox, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_readme_has_a_row_for_every_question_and_its_choices() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    questions = [name for name in COOKIECUTTER if not name.startswith("_")]
+    assert len(questions) <= 10
+    assert set(COOKIECUTTER["__prompts__"]) == set(questions)
+    table = [line for line in readme.splitlines() if line.startswith("| `")]
+    assert [name for line in table for name in re.findall(r"`(\w+)`", line.split("|")[1])] == questions
+    for name, choices in COOKIECUTTER["_choices"].items():
+        (row,) = [line for line in table if f"| `{name}` |" in line]
+        assert set(re.findall(r"`([^`]+)`", row.split("|", 2)[2])) == set(choices)
+        assert all(choice in COOKIECUTTER["__prompts__"][name] for choice in choices)
+
+
+def test_readme_is_short_and_has_its_command_early() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) < 150
+    assert any("python3 bootstrap.py demo" in line for line in lines[:20])
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/decisions.md"])
+def test_links_of_a_document_lead_somewhere(document: str) -> None:
+    path = ROOT / document
+    for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists()
+
+
+@pytest.mark.parametrize(
+    "workflow", WORKFLOWS, ids=lambda path: str(path.relative_to(ROOT)).replace("{", "").replace("}", "")
+)
+def test_workflow_is_pinned_bounded_and_least_privileged(workflow: Path) -> None:
+    text = workflow.read_text(encoding="utf-8")
+    content = yaml.safe_load(text)
+    assert content["permissions"] == {"contents": "read"}
+    assert "concurrency" in content
+    for job in content["jobs"].values():
+        assert job["timeout-minutes"] <= 60
+    uses = re.findall(r"uses: (.*)", text)
+    assert uses
+    for action in uses:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
+
+
+def test_workflow_covers_every_python_and_every_case() -> None:
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))["jobs"]
+    assert jobs["tests"]["strategy"]["matrix"]["python"] == sorted(COOKIECUTTER["_choices"]["python_version"])
+    assert jobs["project"]["strategy"]["matrix"]["case"] == list(CASES)
+
+
+def test_cases_cover_every_choice() -> None:
+    for name, choices in COOKIECUTTER["_choices"].items():
+        assert {case.get(name, COOKIECUTTER[name]) for case in CASES.values()} | {COOKIECUTTER[name]} >= set(choices)
