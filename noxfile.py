@@ -1,7 +1,6 @@
 """The template's sessions: render it, and run what it renders."""
 
 import json
-import os
 import shutil
 import sys
 import tomllib
@@ -92,7 +91,6 @@ def render(session: nox.Session, parent: Path, answers: dict[str, str], *options
 
 def run_project(session: nox.Session, folder: Path, *sessions: str) -> None:
     """Run sessions of a rendered project as its user would: through its bootstrap, in a clean environment."""
-    foreign = ("NOX_", "UV_PYTHON", "VIRTUAL_ENV")
-    environment = {name: None for name in os.environ if name.startswith(foreign)}
+    environment = dict.fromkeys(("NOX_CURRENT_SESSION", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "VIRTUAL_ENV"))
     with session.chdir(folder):
         session.run(sys.executable, "bootstrap.py", *sessions, env=environment, external=True)

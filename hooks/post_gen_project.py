@@ -36,11 +36,15 @@ def remove(root: Path, patterns: list[str]) -> None:
             path.unlink()
 
 
+def succeeds(root: Path, *command: str) -> bool:
+    """Return whether a git command ends well."""
+    return subprocess.run(["git", *command], cwd=root, capture_output=True, check=False).returncode == 0
+
+
 def init_git(root: Path) -> None:
-    """Make the folder a git repository, unless it lies in one or git is not installed."""
-    inside = ["git", "rev-parse", "--is-inside-work-tree"]
+    """Make the folder a git repository, unless it is part of one already or git is not installed."""
     try:
-        if subprocess.run(inside, cwd=root, capture_output=True, check=False).returncode:
+        if not succeeds(root, "rev-parse", "--is-inside-work-tree") or succeeds(root, "check-ignore", "--quiet", "."):
             subprocess.run(["git", "init", "--quiet", "--initial-branch=main"], cwd=root, check=True)
     except (FileNotFoundError, subprocess.CalledProcessError) as error:
         print(f"git init failed ({error}); install git, then run it in {root}: DVC needs it", file=sys.stderr)

@@ -113,9 +113,11 @@ def test_project_is_a_repository_of_its_own(rendered: Rendered) -> None:
     assert (rendered("default") / ".git" / "HEAD").read_text() == "ref: refs/heads/main\n"
 
 
-def test_project_inside_a_repository_makes_none(tmp_path: Path) -> None:
+def test_project_inside_a_repository_makes_none_unless_it_is_ignored_there(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     assert not (bake(tmp_path) / ".git").exists()
+    (tmp_path / ".gitignore").write_text("/scratch/\n")
+    assert (bake(tmp_path / "scratch") / ".git").exists()
 
 
 def test_same_answers_render_the_same_bytes(rendered: Rendered, tmp_path: Path) -> None:
