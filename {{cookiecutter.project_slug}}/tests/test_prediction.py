@@ -38,11 +38,11 @@ def test_prediction_works_from_its_own_lock_alone(reproduced: Path, contract: Co
 def test_library_command_line_and_batch_give_the_same_number(
     reproduced: Path, contract: Contract, tmp_path: Path
 ) -> None:
-    rows = make_rows(contract, count=20, seed=5).drop(columns=contract.target_name)
+    rows = make_rows(contract, count=2000, seed=5).drop(columns=contract.target_name)
     records = [dict(row) for row in json.loads(rows.to_json(orient="records"))]
     model = Model.load(reproduced / "models" / "model.onnx")
     answers = model.predict(records)
-    assert [model.predict(record)[0] for record in records] == answers
+    assert [model.predict(record)[0] for record in records[:100]] == answers[:100]
     (tmp_path / "in.json").write_text(json.dumps(records))
     rows.to_csv(tmp_path / "in.csv", index=False)
     rows.to_parquet(tmp_path / "in.parquet", index=False)

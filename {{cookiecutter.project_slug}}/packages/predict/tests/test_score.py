@@ -75,6 +75,22 @@ def test_score_stops_at_a_bad_row_if_told_so(model: Model, source: Path, tmp_pat
     assert list(tmp_path.glob(".*")) == []
 
 
+def test_score_stops_at_a_malformed_last_line_if_told_so(model: Model, source: Path, tmp_path: Path) -> None:
+    source.write_text("length,count,colour,ready\n1,2,red,true\n1,2\n")
+    with pytest.raises(DataError, match=r"row \?: found 2 columns, expected 4: 1,2"):
+        score(model, source, tmp_path / "out.csv", tmp_path / "rejects.csv", on_error="stop")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_score_passes_other_columns_on_as_they_are(model: Model, source: Path, tmp_path: Path) -> None:
+    source.write_text("note,length,count,colour,ready\nNA,1,,red,true\n007,1,NA,red,\n")
+    score(model, source, tmp_path / "out.csv", tmp_path / "rejects.csv")
+    texts = pa_csv.ConvertOptions(column_types={"note": pa.string(), "count": pa.string()}, strings_can_be_null=False)
+    table = pa_csv.read_csv(tmp_path / "out.csv", convert_options=texts)
+    assert table.column("note").to_pylist() == ["NA", "007"]
+    assert table.column("count").to_pylist() == ["", "NA"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -112,7 +112,14 @@ def test_row_with_two_problems_names_both(contract: Contract) -> None:
 
 def test_csv_keeps_texts_quotes_and_line_breaks() -> None:
     (batch,), _ = read('\ufeffa,b\n007,"x, ""y""\nz"\nNA,\n'.encode(), "a.csv")
-    assert batch.to_pylist() == [{"a": "007", "b": 'x, "y"\nz'}, {"a": None, "b": None}]
+    assert batch.to_pylist() == [{"a": "007", "b": 'x, "y"\nz'}, {"a": "NA", "b": ""}]
+
+
+def test_text_that_means_missing_may_be_a_category_all_the_same(contract: Contract) -> None:
+    field = contract.features["colour"].model_copy(update={"values": ("NA", "red"), "missing": True})
+    checked = check_batch(pa.RecordBatch.from_pydict({"colour": ["NA", "red", ""]}), {"colour": field}, "a table")
+    np.testing.assert_array_equal(checked.columns["colour"], [0, 1, np.nan])
+    assert checked.good.all()
 
 
 def test_csv_lines_of_the_wrong_width_are_set_aside() -> None:

@@ -1,7 +1,6 @@
 """The command line of prediction."""
 
 import json
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -57,7 +56,7 @@ def score(
         raise ConfigError(f"{error}: score needs the batch extra; install requirements/batch.txt") from error
 
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that partial files are removed
-    loaded = _load(model, threads=os.cpu_count() or 1)
+    loaded = _load(model)
     console = Console(stderr=True)
     with Progress(console=console) as progress:
         task = progress.add_task(f"Scoring {source.name}", total=1.0)
@@ -97,10 +96,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _load(path: Path | None, threads: int = 1) -> Model:
+def _load(path: Path | None) -> Model:
     paths = load_settings(**({"paths": {"model": path}} if path else {})).paths
     contract = load_contract(paths.contract) if paths.contract else None
-    return Model.load(paths.model, contract=contract, threads=threads)
+    return Model.load(paths.model, contract=contract)
 
 
 def _read_json(records: str) -> str:

@@ -40,13 +40,12 @@ class Model:
     _session: onnxruntime.InferenceSession
 
     @classmethod
-    def load(cls, path: str | Path, *, contract: Contract | None = None, threads: int = 1) -> Self:
+    def load(cls, path: str | Path, *, contract: Contract | None = None) -> Self:
         """Read a model file, verify its seal and its golden rows.
 
         Args:
             path: the file.
             contract: where given, the contract that the model must have been trained under.
-            threads: threads for one call; one is fastest for few rows.
 
         Raises:
             ModelError: the file is absent, truncated, foreign or tampered with, computes other numbers here than in
@@ -58,7 +57,7 @@ class Model:
         except OSError as error:
             raise ModelError(f"{path} cannot be read ({error.strerror}); train a model or correct the path") from error
         digest = check_seal(data, path)
-        session = _session(data, path, threads)
+        session = _session(data, path)
         metadata = session.get_modelmeta().custom_metadata_map
         if metadata.get("format") != FORMAT:
             raise ModelError(
@@ -129,9 +128,10 @@ class Model:
             )
 
 
-def _session(data: bytes, path: Path, threads: int) -> onnxruntime.InferenceSession:
+def _session(data: bytes, path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    # with more, sums over trees are added in another order: a row's number would depend on the rows beside it
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:

@@ -1,10 +1,13 @@
 """Stream a table through the model: any number of rows, flat memory, outputs whole or not at all."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -15,9 +18,12 @@ from .contract import Matrix
 from .errors import DataError
 from .model import Model
 from .rejects import Rejects, rejects_file
-from .tables import check_batch, encode, read_batches, table_suffix
+from .tables import Checked, check_batch, encode, read_batches, table_suffix
 
 OnError = Literal["reject", "stop"]
+T = TypeVar("T")
+U = TypeVar("U")
+WORKERS = os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -59,9 +65,7 @@ def score(
     with whole_file(sink) as out, rejects_file(rejects, list(model.contract.features)) as bad:
         with contextlib.ExitStack() as stack:
             writer = None
-            for batch, share in _predictions(model, source, bad):
-                if on_error == "stop" and bad.count:
-                    raise DataError(f"{bad.first}; correct the row, or set bad rows aside with --on-error reject")
+            for batch, share in _predictions(model, source, bad, on_error):
                 writer = writer or stack.enter_context(_writer(out, suffix, batch.schema))
                 writer.write(batch)
                 predicted += batch.num_rows
@@ -71,23 +75,49 @@ def score(
         return Scored(predicted, bad.count)
 
 
-def _predictions(model: Model, source: Path, bad: Rejects) -> Iterator[tuple[pa.RecordBatch, float]]:
+def _predictions(model: Model, source: Path, bad: Rejects, on_error: OnError) -> Iterator[tuple[pa.RecordBatch, float]]:
     """Yield the good rows of each batch with their predictions, and the share of the source that is read by then."""
+
+    def predict(item: tuple[pa.RecordBatch, float]) -> tuple[pa.RecordBatch, float, Checked, pa.RecordBatch]:
+        batch, share = item
+        checked = check_batch(batch, model.contract.features, source.name)
+        return batch, share, checked, _with_predictions(model, batch, checked, source.name)
+
     rows = 0
-    with _open(source) as file:
-        for batch, share in read_batches(file, source.name, bad.add_malformed):
-            checked = check_batch(batch, model.contract.features, source.name)
+    with _open(source) as file, ThreadPoolExecutor(WORKERS) as pool:
+        batches = read_batches(file, source.name, bad.add_malformed)
+        for batch, share, checked, predicted in _map_ahead(pool, predict, batches):
             bad.write(source.name, batch, checked, rows)
+            _stop_at_reject(bad, on_error)
             rows += batch.num_rows
-            good = batch if checked.good.all() else batch.filter(pa.array(checked.good))
-            columns = _columns(model, encode(checked, model.contract))
-            if taken := [name for name in columns if name in batch.schema.names]:
-                raise DataError(f"{source} already has a column {taken[0]!r}; rename it before scoring")
-            yield (
-                pa.RecordBatch.from_pydict({**dict(zip(good.schema.names, good.columns, strict=True)), **columns}),
-                share,
-            )
+            yield predicted, share
     bad.write_malformed(source.name)
+    _stop_at_reject(bad, on_error)
+
+
+def _stop_at_reject(bad: Rejects, on_error: OnError) -> None:
+    if on_error == "stop" and bad.count:
+        raise DataError(f"{bad.first}; correct the row, or set bad rows aside with --on-error reject")
+
+
+def _map_ahead(pool: ThreadPoolExecutor, function: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
+    """Yield the results in the order of the items, with few calls under way: what waits is what memory holds."""
+    pending = deque[Future[U]]()
+    for item in items:
+        pending.append(pool.submit(function, item))
+        if len(pending) > WORKERS:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def _with_predictions(model: Model, batch: pa.RecordBatch, checked: Checked, name: str) -> pa.RecordBatch:
+    good = batch if checked.good.all() else batch.filter(pa.array(checked.good))
+    given = dict(zip(good.schema.names, good.columns, strict=True))
+    added = _columns(model, encode(checked, model.contract))
+    if taken := [column for column in added if column in given]:
+        raise DataError(f"{name} already has a column {taken[0]!r}; rename it before scoring")
+    return pa.RecordBatch.from_pydict({**given, **added})
 
 
 def _columns(model: Model, features: Matrix) -> dict[str, pa.Array]:

@@ -23,7 +23,7 @@ from .errors import DataError
 SUFFIXES = (".csv", ".parquet")
 NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 ROWS_PER_BATCH = 1 << 16
-BYTES_PER_BLOCK = 1 << 22
+BYTES_PER_BLOCK = 1 << 20
 MAX_REASON_VALUE = 80
 Column = npt.NDArray[np.float64]
 Fields = Mapping[str, Number | Category | Boolean]
@@ -106,7 +106,7 @@ def _csv_batches(
         read_options=pa_csv.ReadOptions(block_size=BYTES_PER_BLOCK),
         parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
         convert_options=pa_csv.ConvertOptions(
-            column_types=dict.fromkeys(header, pa.string()), null_values=NULLS, strings_can_be_null=True
+            column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
         ),
     )
     for batch in reader:
@@ -127,6 +127,8 @@ def _parquet_batches(file: IO[bytes], name: str) -> Iterator[tuple[pa.RecordBatc
 def check_batch(batch: pa.RecordBatch, fields: Fields, name: str) -> Checked:
     """Check the columns of a batch or a table against fields of the contract.
 
+    A text such as `NA` counts as missing (see `NULLS`), unless it is one of a category's values.
+
     Args:
         batch: the rows; columns that the contract does not know are passed over.
         fields: what each column must hold.
@@ -144,7 +146,8 @@ def check_batch(batch: pa.RecordBatch, fields: Fields, name: str) -> Checked:
     good = np.ones(batch.num_rows, dtype=bool)
     for column, field in fields.items():
         source = _plain(batch.column(column))
-        values, missing = _decode(source, field)
+        missing = _missing(source, field)
+        values = _decode(source, field)
         accepted = ~np.isnan(values) | (missing & field.missing)
         columns[column] = values
         good &= accepted
@@ -185,25 +188,37 @@ def _plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
-def _decode(source: pa.Array, field: Number | Category | Boolean) -> tuple[Column, npt.NDArray[np.bool_]]:
-    """Return a column as the model sees it, NaN where missing or refused, and where it is missing."""
-    missing = pc.is_null(source, nan_is_null=True).to_numpy(zero_copy_only=False)
+def _missing(source: pa.Array, field: Number | Category | Boolean) -> npt.NDArray[np.bool_]:
+    missing = pc.is_null(source, nan_is_null=True)
+    if _is_text(source):
+        values = field.values if isinstance(field, Category) else ()
+        missing = pc.or_(missing, pc.is_in(source, pa.array([text for text in NULLS if text not in values])))
+    found: npt.NDArray[np.bool_] = missing.to_numpy(zero_copy_only=False)
+    return found
+
+
+def _is_text(source: pa.Array) -> bool:
+    return bool(pa.types.is_string(source.type) or pa.types.is_large_string(source.type))
+
+
+def _decode(source: pa.Array, field: Number | Category | Boolean) -> Column:
+    """Return a column as the model sees it, NaN where missing or refused."""
     if isinstance(field, Number):
         values = _numbers(source)
         refused = ~((values >= field.low) & (values <= field.high))
         if field.type == "integer":
             refused |= values != np.round(values)
-        return np.where(refused, np.nan, values), missing
-    known = ("false", "true", "0", "1") if isinstance(field, Boolean) else field.values
+        return np.where(refused, np.nan, values)
     texts = as_texts(source)
-    codes = _floats(pc.index_in(pc.utf8_lower(texts) if isinstance(field, Boolean) else texts, pa.array(known)))
-    return (codes % 2 if isinstance(field, Boolean) else codes), missing
+    if isinstance(field, Boolean):
+        return _floats(pc.index_in(pc.utf8_lower(texts), pa.array(["false", "true", "0", "1"]))) % 2
+    return _floats(pc.index_in(texts, pa.array(field.values)))
 
 
 def _numbers(source: pa.Array) -> Column:
     if pa.types.is_boolean(source.type) or pa.types.is_temporal(source.type):
         return np.full(len(source), np.nan)
-    if not (pa.types.is_string(source.type) or pa.types.is_large_string(source.type)):
+    if not _is_text(source):
         return _floats(_cast(source, pa.float64()))
     texts = pc.utf8_trim_whitespace(source)
     try:
