@@ -1,6 +1,9 @@
 """Split, fit, export, evaluate and gate, for each kind of problem and each model."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +73,17 @@ def test_exported_model_carries_contract_lineage_baseline_and_golden_rows(evalua
     assert baseline.features["length"].quantiles == sorted(baseline.features["length"].quantiles)
     entries = {entry.key: entry.value for entry in onnx.load(evaluated.paths.candidate).metadata_props}
     assert len(json.loads(entries["golden"])["rows"]) == 8
+
+
+@REGRESSION
+def test_fit_gives_the_same_bytes_whatever_the_order_of_sets(split_project: Project) -> None:
+    package = fit.__name__.partition(".")[0]
+    models = set()
+    for seed in ("0", "1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-m", package, "train"], env=environment, check=True)
+        models.add(split_project.paths.candidate.read_bytes())
+    assert len(models) == 1
 
 
 def test_fit_gives_the_same_bytes_again(evaluated: Project) -> None:

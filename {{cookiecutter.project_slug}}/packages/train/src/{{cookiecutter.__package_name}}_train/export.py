@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import yaml
+from onnx import ModelProto
 from onnx.helper import set_model_props
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
@@ -56,6 +57,7 @@ def export(
     kind = [(INPUT, FloatTensorType([None, features.shape[1]]))]
     # without a name the graph gets a random one, and no two files are equal
     model = to_onnx(pipeline, initial_types=kind, options=options, name="model", target_opset=OPSET)
+    _sort_opsets(model)
     chosen = np.unique(np.linspace(0, len(features) - 1, GOLDEN_ROWS).astype(int))
     rows = table.select(list(contract.features)).take(chosen).to_pylist()
     metadata = {
@@ -67,6 +69,13 @@ def export(
     }
     set_model_props(model, metadata)
     return seal(model.SerializeToString(deterministic=True))
+
+
+def _sort_opsets(model: ModelProto) -> None:
+    """Put the operator sets in order: the converter takes them from a set, whose order differs from run to run."""
+    opsets = sorted(model.opset_import, key=lambda opset: opset.domain)
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
 
 
 def measure(features: Matrix, outputs: npt.NDArray[np.float64], contract: Contract) -> Baseline:
