@@ -1,6 +1,7 @@
 """The template's sessions: render it, and run what it renders."""
 
 import json
+import os
 import shutil
 import sys
 import tomllib
@@ -44,6 +45,15 @@ def project(session: nox.Session, case: str) -> None:
     install(session)
     folder = render(session, Path(session.create_tmp()), CASES[case])
     run_project(session, folder, "lint", "types", "tests", "e2e", "repro", "predict", "notebooks")
+    git = ("git", "-C", str(folder))
+    session.run(*git, "add", ".", external=True)
+    session.run(
+        *git, "-c", "user.name=Slipway", "-c", "user.email=slipway@example.com", "commit", "-qm", "Train", external=True
+    )
+    run_project(session, folder, "compare", "--", "HEAD")
+    programs = folder / ".venv" / ("Scripts" if os.name == "nt" else "bin")
+    with session.chdir(folder):
+        session.run(str(programs / "pre-commit"), "run", "--all-files", external=True)
 
 
 @nox.session(default=False)

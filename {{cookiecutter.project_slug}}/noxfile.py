@@ -77,12 +77,18 @@ def predict(session: nox.Session) -> None:
 
 @nox.session
 def compare(session: nox.Session) -> None:
-    """Compare parameters, metrics and plots with a revision (after --; by default main), as Markdown."""
+    """Compare parameters, metrics and plots with a revision (after --; by default main); in CI, in the job's summary."""
     prepare(session)
     revision = session.posargs[0] if session.posargs else "main"
-    for kind in ("params", "metrics"):
-        run(session, "dvc", kind, "diff", "--md", revision)
+    tables = [run(session, "dvc", kind, "diff", "--md", revision, silent=True) for kind in ("metrics", "params")]
     run(session, "dvc", "plots", "diff", revision)
+    headings = (f"## Metrics compared with {revision}", "## Parameters")
+    parts = [f"{heading}\n\n{table or 'no difference'}\n" for heading, table in zip(headings, tables, strict=True)]
+    parts.append("## Plots\n\nside by side in dvc_plots/index.html\n")
+    print("\n".join(parts))
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write("\n".join(parts))
 
 
 @nox.session
@@ -140,11 +146,12 @@ def install(session: nox.Session, venv: Path, *arguments: str) -> None:
     session.run("uv", "pip", "install", "--quiet", "--python", str(venv), *arguments)
 
 
-def run(session: nox.Session, program: str, *arguments: str, venv: Path = VENV) -> None:
-    """Run a program of a virtual environment."""
+def run(session: nox.Session, program: str, *arguments: str, venv: Path = VENV, silent: bool = False) -> str:
+    """Run a program of a virtual environment; return what it printed, if it is silent."""
     programs = venv / ("Scripts" if os.name == "nt" else "bin")
     environment = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "VIRTUAL_ENV": str(venv)}
-    session.run(str(programs / program), *arguments, env=environment, external=True)
+    printed = session.run(str(programs / program), *arguments, env=environment, external=True, silent=silent)
+    return str(printed).strip() if silent else ""
 
 
 def read_project(package: str) -> dict[str, str]:

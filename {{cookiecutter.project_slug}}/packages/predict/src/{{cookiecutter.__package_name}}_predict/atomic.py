@@ -1,7 +1,7 @@
 """Write files whole or not at all."""
 
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,29 +19,17 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         DataError: the file cannot be written, for example because the disk is full.
     """
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".partial", delete=False
-        ) as file:
-            try:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            except BaseException:
-                file.close()
-                Path(file.name).unlink()
-                raise
-        partial = Path(file.name)
-        partial.chmod(0o666 & ~_umask())
+        with partial.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
         raise DataError(
             f"{path} could not be written ({error}); free space or correct the path, then run again"
         ) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    finally:
+        partial.unlink(missing_ok=True)
