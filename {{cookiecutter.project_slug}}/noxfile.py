@@ -77,7 +77,7 @@ def predict(session: nox.Session) -> None:
 
 @nox.session
 def compare(session: nox.Session) -> None:
-    """Compare parameters, metrics and plots with a revision (after --; by default main); in CI, in the job's summary."""
+    """Compare metrics, parameters and plots with a revision (after --; by default main); CI puts it in its summary."""
     prepare(session)
     revision = session.posargs[0] if session.posargs else "main"
     tables = [run(session, "dvc", kind, "diff", "--md", revision, silent=True) for kind in ("metrics", "params")]

@@ -79,7 +79,7 @@ def read_batches(
             yield from _csv_batches(file, name, malformed)
         else:
             yield from _parquet_batches(file, name)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise DataError(f"{name} cannot be read as a table: {error}; correct or fetch it again") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{name} is not in UTF-8 ({error}); convert it") from error
