@@ -83,7 +83,7 @@ def compare(session: nox.Session) -> None:
     tables = [run(session, "dvc", kind, "diff", "--md", revision, silent=True) for kind in ("metrics", "params")]
     run(session, "dvc", "plots", "diff", revision)
     headings = (f"## Metrics compared with {revision}", "## Parameters")
-    parts = [f"{heading}\n\n{table or 'no difference'}\n" for heading, table in zip(headings, tables, strict=True)]
+    parts = [f"{heading}\n\n{table}\n" for heading, table in zip(headings, tables, strict=True)]
     parts.append("## Plots\n\nside by side in dvc_plots/index.html\n")
     print("\n".join(parts))
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):

@@ -31,18 +31,19 @@ def test_fetch_copies_a_file_byte_for_byte(tmp_path: Path) -> None:
     assert (tmp_path / "raw" / "a.csv").read_bytes() == b"a\r\n1\r\n"
 
 
-def test_fetch_replaces_the_whole_folder_by_a_glob(tmp_path: Path) -> None:
+def test_fetch_replaces_the_whole_folder_by_the_tables_of_another(tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "old.csv").write_text("x")
+    (tmp_path / "given").mkdir()
     for name in ("b.csv", "a.csv", "c.txt"):
-        (tmp_path / name).write_text(name)
-    fetch(str(tmp_path / "*.csv"), tmp_path / "raw")
+        (tmp_path / "given" / name).write_text(name)
+    fetch(str(tmp_path / "given"), tmp_path / "raw")
     assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == ["a.csv", "b.csv"]
 
 
 def test_fetch_reads_from_a_server(server: str, tmp_path: Path) -> None:
     (tmp_path / "served" / "a.csv").write_text("a\n1\n")
-    fetch(f"{server}/a.csv", tmp_path / "raw")
+    fetch(f"{server}/a.csv?version=2", tmp_path / "raw")
     assert (tmp_path / "raw" / "a.csv").read_text() == "a\n1\n"
 
 
@@ -50,10 +51,11 @@ def test_fetch_that_fails_names_the_source_and_leaves_the_folder(server: str, tm
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "old.csv").write_text("x")
     (tmp_path / "empty.csv").touch()
+    (tmp_path / "bare").mkdir()
     for source, message in [
         (f"{server}/none.csv", "cannot be read .*FileNotFound"),
         (str(tmp_path / "none.csv"), "cannot be read .*FileNotFound"),
-        (str(tmp_path / "*.parquet"), "holds 0 files"),
+        (str(tmp_path / "bare"), "holds no table; expected files that end in .csv or .parquet"),
         (str(tmp_path / "empty.csv"), "is empty"),
         (str(tmp_path / "a.xlsx"), "is not a table"),
         ("nowhere://a.csv", "Protocol not known: nowhere"),

@@ -44,7 +44,7 @@ class Number(_Field):
     @model_validator(mode="after")
     def _range_is_not_empty(self) -> "Number":
         if self.low > self.high:
-            raise ValueError(f"minimum {self.low:g} is above maximum {self.high:g}")
+            raise ValueError(f"minimum {self.low:.15g} is above maximum {self.high:.15g}")
         return self
 
     @property
@@ -65,8 +65,8 @@ class Number(_Field):
     def expected(self) -> str:
         """What a value must be, in words."""
         noun = "an integer" if self.type == "integer" else "a number"
-        low = "" if self.minimum is None else f" from {self.minimum:g}"
-        high = "" if self.maximum is None else f" up to {self.maximum:g}"
+        low = "" if self.minimum is None else f" from {self.minimum:.15g}"
+        high = "" if self.maximum is None else f" up to {self.maximum:.15g}"
         return f"{noun}{low}{high}{self.unit and f' {self.unit}'}{' or null' if self.missing else ''}"
 
     @property

@@ -26,6 +26,7 @@ from {{ cookiecutter.__package_name }}_predict.model import Model
 from {{ cookiecutter.__package_name }}_predict.rejects import Rejects, rejects_file
 from {{ cookiecutter.__package_name }}_predict.tables import (
     NULLS,
+    SUFFIXES,
     Checked,
     Fields,
     check_batch,
@@ -43,6 +44,7 @@ __all__ = [
     "INPUT",
     "NULLS",
     "RTOL",
+    "SUFFIXES",
     "Baseline",
     "Boolean",
     "Category",

@@ -1,13 +1,14 @@
 """Stage 2: hold the raw rows against the contract; keep the good ones, set the bad ones aside with the reason."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
+from rich.progress import Progress
 
 from .prediction import (
     Contract,
@@ -40,7 +41,15 @@ def run(project: Project) -> None:
         DataError: more rows broke the contract than `validate.max_quarantined` allows, or none is left.
     """
     paths, allowed = project.paths, project.params.validation.max_quarantined
-    result = validate(sorted(paths.raw.iterdir()), project.contract, paths.clean, paths.quarantine)
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("Validating", total=1.0)
+        result = validate(
+            sorted(paths.raw.iterdir()),
+            project.contract,
+            paths.clean,
+            paths.quarantine,
+            progress=lambda share: bar.update(task, completed=share),
+        )
     with whole_file(paths.validation) as file:
         file.write(json.dumps(asdict(result), indent=2).encode() + b"\n")
     if result.share > allowed or result.quarantined == result.rows:
@@ -51,8 +60,17 @@ def run(project: Project) -> None:
         )
 
 
-def validate(sources: list[Path], contract: Contract, clean: Path, quarantine: Path) -> Validation:
+def validate(
+    sources: list[Path], contract: Contract, clean: Path, quarantine: Path, progress: Callable[[float], None]
+) -> Validation:
     """Stream tables through the contract into a Parquet file of clean rows and a CSV file of refused ones.
+
+    Args:
+        sources: the tables.
+        contract: what a row is.
+        clean: the Parquet file to write.
+        quarantine: the CSV file to write.
+        progress: called with the share done.
 
     Raises:
         DataError: a table cannot be read, or lacks a column.
@@ -61,22 +79,23 @@ def validate(sources: list[Path], contract: Contract, clean: Path, quarantine: P
     accepted = 0
     with rejects_file(quarantine, list(fields)) as refused, whole_file(clean) as file:
         with pq.ParquetWriter(file, empty_table(fields).schema) as writer:
-            for source in sources:
-                for table in _clean_tables(source, fields, refused):
+            for done, source in enumerate(sources):
+                for table, share in _clean_tables(source, fields, refused):
                     writer.write_table(table)
                     accepted += table.num_rows
+                    progress((done + share) / len(sources))
         total = accepted + refused.count
     return Validation(total, refused.count, round(refused.count / total, 6) if total else 0.0)
 
 
-def _clean_tables(source: Path, fields: Fields, refused: Rejects) -> Iterator[pa.Table]:
+def _clean_tables(source: Path, fields: Fields, refused: Rejects) -> Iterator[tuple[pa.Table, float]]:
     rows = 0
     with source.open("rb") as file:
-        for batch, _ in read_batches(file, source.name, refused.add_malformed):
+        for batch, share in read_batches(file, source.name, refused.add_malformed):
             checked = check_batch(batch, fields, source.name)
             refused.write(source.name, batch, checked, rows)
             if not rows and (unknown := [name for name in batch.schema.names if name not in fields]):
                 Console(stderr=True).print(f"{source.name}: left out, not in the contract: {', '.join(unknown)}")
             rows += batch.num_rows
-            yield decode(checked, fields)
+            yield decode(checked, fields), share
     refused.write_malformed(source.name)
