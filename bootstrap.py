@@ -30,6 +30,7 @@ def main(arguments: list[str]) -> int:
         install(state)
     named = bool(arguments) and not arguments[0].startswith("-")
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONHOME", "VIRTUAL_ENV")}
+    environment["PYTHONUTF8"] = "1"  # on Windows, too, files are UTF-8
     environment["PATH"] = os.pathsep.join([str(BIN), environment.get("PATH", os.defpath)])
     command = [str(PYTHON), "-m", "nox", *(["--sessions"] if named else []), *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode

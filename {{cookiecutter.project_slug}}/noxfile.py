@@ -69,8 +69,8 @@ def predict(session: nox.Session) -> None:
         run(session, "hatchling", "build", "--target", "wheel", "--directory", str(wheels))
     alone = ROOT / ".nox" / "predict-alone"
     create_venv(session, alone)
-    install(session, alone, "--require-hashes", "-r", "requirements/predict.txt")
-    install(session, alone, "--no-deps", "--reinstall", *map(str, wheels.glob("*.whl")))
+    uv_pip(session, "sync", alone, "--require-hashes", "requirements/predict.txt")
+    uv_pip(session, "install", alone, "--no-deps", *map(str, wheels.glob("*.whl")))
     arguments = ["predict", *session.posargs] if session.posargs else ["show"]
     run(session, read_project("packages/predict")["name"], *arguments, venv=alone)
 
@@ -84,7 +84,7 @@ def compare(session: nox.Session) -> None:
     run(session, "dvc", "plots", "diff", revision)
     headings = (f"## Metrics compared with {revision}", "## Parameters")
     parts = [f"{heading}\n\n{table}\n" for heading, table in zip(headings, tables, strict=True)]
-    parts.append("## Plots\n\nside by side in dvc_plots/index.html\n")
+    parts.append("## Plots\n\nside by side in dvc_plots/index.html; in CI, in the artifact “reports and plots”\n")
     print("\n".join(parts))
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
@@ -124,26 +124,31 @@ def lock(session: nox.Session) -> None:
 def prepare(session: nox.Session, *more: str) -> None:
     """Install the locked environment into .venv, where editors look for it; quick where nothing has changed."""
     create_venv(session, VENV)
-    for name in ("dev.txt", *(path.name for path in LOCKS.glob("remote-*.txt")), *more):
-        install(session, VENV, "--require-hashes", "-r", f"requirements/{name}")
-    install(session, VENV, "--no-deps", "--no-build-isolation", *(f"--editable={package}" for package in PACKAGES))
+    names = ("dev.txt", *(path.name for path in LOCKS.glob("remote-*.txt")), *more)
+    uv_pip(session, "sync", VENV, "--require-hashes", *(f"requirements/{name}" for name in names))
+    editable = (f"--editable={package}" for package in PACKAGES)
+    uv_pip(session, "install", VENV, "--no-deps", "--no-build-isolation", *editable)
 
 
 def create_venv(session: nox.Session, folder: Path) -> None:
     """Create a virtual environment with the project's Python, or what UV_PYTHON says, unless it is there."""
     wanted = os.environ.get("UV_PYTHON") or (ROOT / ".python-version").read_text().strip()
-    marker = folder / "pyvenv.cfg"
-    if marker.exists() and f"version_info = {wanted}" in marker.read_text():
+    stamp = folder / "made-for"
+    if stamp.exists() and stamp.read_text() == wanted:
         return
     # this very interpreter, if it will do: version managers may hide others, and even this one, from uv
     python = sys.executable if wanted == f"{sys.version_info.major}.{sys.version_info.minor}" else wanted
     shutil.rmtree(folder, ignore_errors=True)
-    session.run("uv", "venv", "--quiet", "--python", python, str(folder))
+    try:
+        session.run("uv", "venv", "--quiet", "--python", python, str(folder))
+    except nox.command.CommandFailed:
+        session.error(f"this project wants Python {wanted} (.python-version); install it, or set UV_PYTHON to another")
+    stamp.write_text(wanted)
 
 
-def install(session: nox.Session, venv: Path, *arguments: str) -> None:
-    """Install into a virtual environment."""
-    session.run("uv", "pip", "install", "--quiet", "--python", str(venv), *arguments)
+def uv_pip(session: nox.Session, command: str, venv: Path, *arguments: str) -> None:
+    """Run a command of uv pip on a virtual environment."""
+    session.run("uv", "pip", command, "--quiet", "--python", str(venv), *arguments)
 
 
 def run(session: nox.Session, program: str, *arguments: str, venv: Path = VENV, silent: bool = False) -> str:

@@ -1,5 +1,6 @@
 """Drive a copy of the project, on rows that are made from its own contract: they hold for any schema and data."""
 
+import math
 import os
 import subprocess
 import sys
@@ -39,7 +40,9 @@ def _draw_codes(field: Number | Category | Boolean, count: int, rng: np.random.G
         return rng.integers(0, len(field.values) if isinstance(field, Category) else 2, count)
     low = field.minimum if field.minimum is not None else min(0.0, field.high)
     high = field.maximum if field.maximum is not None else max(low, 100.0)
-    return rng.integers(int(low), int(high) + 1, count) if field.type == "integer" else rng.uniform(low, high, count)
+    if field.type == "integer":
+        return rng.integers(math.ceil(low), math.floor(high) + 1, count)
+    return rng.uniform(low, high, count)
 
 
 def _rank(code: np.ndarray) -> np.ndarray:
@@ -53,7 +56,7 @@ def _target_codes(field: Number | Category, total: np.ndarray) -> np.ndarray:
     low = field.minimum if field.minimum is not None else 0.0
     high = field.maximum if field.maximum is not None else low + 100.0
     value = low + share * (high - low)
-    return value.round() if field.type == "integer" else value
+    return np.floor(value) if field.type == "integer" else value
 
 
 def _decode(field: Number | Category | Boolean, code: np.ndarray) -> list[object]:
@@ -61,7 +64,7 @@ def _decode(field: Number | Category | Boolean, code: np.ndarray) -> list[object
         return [field.values[index] for index in code]
     if isinstance(field, Boolean):
         return [bool(value) for value in code]
-    return code.round(3).tolist() if field.type == "number" else [int(value) for value in code]
+    return code.tolist() if field.type == "number" else [int(value) for value in code]
 
 
 def set_params(folder: Path, **sections: object) -> None:

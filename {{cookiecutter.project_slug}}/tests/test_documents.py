@@ -3,6 +3,7 @@
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,25 @@ DOCUMENTS = ["README.md", "AGENTS.md", "docs/data.md"]
 
 def read_commands(document: str) -> list[list[str]]:
     """Return the commands in a document's blocks of shell."""
-    blocks = re.findall(r"^ *```bash\n(.*?)^ *```", (ROOT / document).read_text(), flags=re.MULTILINE | re.DOTALL)
+    blocks = re.findall(
+        r"^ *```bash\n(.*?)^ *```", (ROOT / document).read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
     return [shlex.split(line, comments=True) for block in blocks for line in block.splitlines() if line.strip()]
 
 
 @pytest.mark.parametrize("document", ["README.md", "AGENTS.md"])
 def test_sessions_that_a_document_names_exist(document: str) -> None:
     named = {name for command in read_commands(document) if "bootstrap.py" in command for name in command[2:]}
-    named |= set(re.findall(r"`(?:python3 )?bootstrap\.py ([a-z0-9]+)", (ROOT / document).read_text()))
+    named |= set(re.findall(r"`(?:python3 )?bootstrap\.py ([a-z0-9]+)", (ROOT / document).read_text(encoding="utf-8")))
     run_in(ROOT, "nox", "--list", "--sessions", *sorted(named))
+
+
+def test_python_of_every_document_runs(reproduced: Path) -> None:
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in (*DOCUMENTS, "packages/predict/README.md")]
+    blocks = [block for text in texts for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)]
+    assert len(blocks) == 2
+    for block in blocks:
+        run_in(reproduced, sys.executable, "-c", block)
 
 
 def test_commands_of_every_document_run_in_their_order(reproduced: Path, tmp_path: Path) -> None:

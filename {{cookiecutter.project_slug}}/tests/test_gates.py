@@ -29,7 +29,9 @@ def test_bad_rows_beyond_the_share_stop_the_pipeline(
     frame.loc[: len(frame) // 2, contract.target_name] = "no such value"
     frame.to_csv(SOURCE, index=False)
     assert run_stages() == "validate"
-    assert "201 of 400 rows break the contract (50.2%); allowed are 5.0%" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "201 of 400 rows break the contract (0.5025); the share allowed is 0.05" in error
+    assert f"refused values: {contract.target_name} 201" in error
     assert MODEL.read_bytes() == before
 
 

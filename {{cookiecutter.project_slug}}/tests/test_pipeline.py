@@ -1,14 +1,21 @@
 """The pipeline under DVC and git, driven as a person would drive it."""
 
+import ast
+import importlib
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
-from {{ cookiecutter.__package_name }}_predict import Contract
+from {{ cookiecutter.__package_name }}_predict import Contract, Model
+from {{ cookiecutter.__package_name }}_train import prediction
 
-from .sandbox import run_in, run_stages, set_params
+from .sandbox import ROOT, run_in, run_stages, set_params
 
+TRAIN = prediction.__name__.partition(".")[0]
+PREDICT = Model.__module__.partition(".")[0]
+FILES_AND_ERRORS = ("atomic", "errors", "main", "project", "yamlfile")  # they move and report, and compute nothing
 REPORTS = {"gate.json", "metrics.json", "model_card.md", "validation.json"}
 
 
@@ -70,3 +77,32 @@ def test_two_folders_give_the_same_model_to_the_byte(
         assert run_stages() == ""
         models.append(Path("models/model.onnx").read_bytes())
     assert models[0] == models[1]
+
+
+def test_lineage_of_the_model_is_what_dvc_recorded(reproduced: Path) -> None:
+    recorded = yaml.safe_load((reproduced / "dvc.lock").read_text())["stages"]["train"]["deps"]
+    inputs = Model.load(reproduced / "models" / "model.onnx").lineage.inputs
+    assert inputs == {dep["path"]: dep["md5"] for dep in recorded}
+
+
+@pytest.mark.parametrize("stage", ["ingest", "validate", "split", "train", "evaluate", "gate"])
+def test_stage_declares_every_module_it_computes_with(stage: str) -> None:
+    declared = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]["deps"]
+    names = {Path(path).name for path in declared if path.endswith(".py")}
+    start = {"train": "fit"}.get(stage, stage)
+    assert {path for path in list_modules(f"{TRAIN}.{start}") if path[:-3] not in FILES_AND_ERRORS} <= names
+
+
+def list_modules(module: str) -> set[str]:
+    """Return the files of the modules of ours that a module takes names from, itself included."""
+    path = Path(importlib.import_module(module).__file__ or "")
+    found = {path.name}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            package = module.rpartition(".")[0]
+            for name in node.names if node.module == "prediction" else ():
+                origin = getattr(getattr(prediction, name.name), "__module__", None)
+                found |= {f"{origin.rpartition('.')[2]}.py"} if origin and origin.startswith(PREDICT) else set()
+            if node.module not in ("prediction", "project"):
+                found |= list_modules(f"{package}.{node.module}")
+    return found

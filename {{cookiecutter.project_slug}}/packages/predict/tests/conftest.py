@@ -22,7 +22,7 @@ target:
 """
 ROW = {"length": 2.5, "count": 7, "colour": "green", "ready": True}
 WEIGHTS = np.array([[-0.5, 0.5], [-0.02, 0.02], [0.1, -0.1], [0.3, -0.3]], dtype=np.float32)
-LEANING = np.array([2.0, -2.0], dtype=np.float32)
+BIAS = np.array([2.0, -2.0], dtype=np.float32)
 
 
 @pytest.fixture
@@ -58,10 +58,10 @@ def build(contract: Contract, changed: dict[str, str | None]) -> bytes:
     nodes = [
         helper.make_node("IsNaN", ["features"], ["missing"]),
         helper.make_node("Where", ["missing", "zero", "features"], ["present"]),
-        helper.make_node("Gemm", ["present", "weights", "leaning"], ["scores"]),
+        helper.make_node("Gemm", ["present", "weights", "bias"], ["scores"]),
         helper.make_node("Softmax", ["scores"], ["probabilities"]),
     ]
-    constants = {"zero": np.zeros(1, dtype=np.float32), "weights": WEIGHTS, "leaning": LEANING}
+    constants = {"zero": np.zeros(1, dtype=np.float32), "weights": WEIGHTS, "bias": BIAS}
     graph = helper.make_graph(
         nodes,
         "model",

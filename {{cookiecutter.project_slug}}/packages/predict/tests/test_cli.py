@@ -39,7 +39,7 @@ def test_predict_reads_a_file_and_standard_input(
 ) -> None:
     (tmp_path / "in.json").write_text(RECORD)
     assert main(["predict", "in.json"]) == 0
-    monkeypatch.setattr(sys, "stdin", io.StringIO(RECORD))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbf" + RECORD.encode())))
     assert main(["predict"]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first == second
@@ -103,6 +103,40 @@ def test_one_environments_file_lies_on_top(
     config.with_name("production.yaml").write_text("paths:\n  model: live.onnx\n")
     assert main(["show"]) == 1
     assert "live.onnx cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("paths:\n\t- x\n", "default.yaml is not valid YAML"),
+        ("- 1\n", "default.yaml holds list, expected a mapping"),
+        ("paths: {}\npaths: {}\n", "default.yaml:2: paths: this key stands here twice"),
+        ("paths: {model: m}\nport: 1\n", "port: Extra inputs are not permitted"),
+    ],
+)
+def test_configuration_that_is_wrong_is_refused(
+    text: str, message: str, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text(text)
+    assert main(["show"]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_variable_that_cannot_be_read_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}PATHS", "no json")
+    assert main(["show"]) == 1
+    assert f"settings: a variable {PREFIX}" in capsys.readouterr().err
+
+
+def test_outside_of_the_project_the_message_says_where_to_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert main(["show"]) == 1
+    assert "run this in the project's folder, or name a model" in capsys.readouterr().err
 
 
 def test_setting_that_is_missing_is_named(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,17 @@ ROW = {"length": 2.5, "count": 7, "colour": "green", "ready": True}
             "schema.yaml:3: a: this key stands here twice",
         ),
         (FEATURES, "schema.yaml:1: target: Field required"),
+        (
+            "features:\n  a: {type: integer, minimum: 0.2, maximum: 0.7}\n" + TARGET,
+            "no integer lies from 0.2 up to 0.7",
+        ),
+        (
+            "features:\n  a: {type: category, values: [yes, no]}\n" + TARGET,
+            "schema.yaml:2: features.a.values.0: expected text; put it in quotes",
+        ),
+        (FEATURES.replace("a:", "prediction:") + TARGET, "the name 'prediction' is kept for outputs"),
+        ("seen: 2024-13-45\n", "schema.yaml is not valid YAML: month must be in 1..12"),
+        ("features: &f [*f]\n", "schema.yaml"),
         (FEATURES + TARGET.replace("b:", "a:"), "'a' is both a feature and the target"),
         (FEATURES + "target:\n  b: {type: number, missing: true}\n", "'b' may not be missing"),
         (FEATURES + "target:\n  b: {type: category, values: [x]}\n", "'b' needs two values or more"),
@@ -57,7 +68,8 @@ def test_schema_that_is_absent_is_refused(tmp_path: Path) -> None:
         ({"colour": "blue"}, "row 1: colour: found 'blue', expected one of 'red', 'green'"),
         ({"colour": ["red"]}, "row 1: colour: found ['red'], expected one of"),
         ({"ready": 1}, "row 1: ready: found 1, expected true or false or null"),
-        ({"size": 1}, "row 1: size: unknown field; expected only length, count, colour, ready"),
+        ({"size": 1}, "row 1: 'size': unknown field; expected only length, count, colour, ready"),
+        ({None: 1}, "row 1: 'None': unknown field"),
     ],
 )
 def test_row_that_breaks_the_contract_is_refused_by_field(
@@ -83,6 +95,25 @@ def test_text_that_is_not_json_is_refused(contract: Contract) -> None:
         contract.check_json('{"length": NaN, "colour"}')
 
 
+def test_integer_may_be_written_with_a_point_as_some_clients_do(contract: Contract) -> None:
+    (row,) = contract.check_json('{"length": 1, "count": 7.0, "colour": "red"}')
+    assert contract.encode([row])[0, 1] == 7
+
+
+@pytest.mark.parametrize("kind", ["number", "integer"])
+@pytest.mark.parametrize(("low", "high"), [(-5, -5), (2.4, 3.2), (1e6, 1e6 + 1), (None, -3), (7, None), (None, None)])
+def test_example_lies_in_any_range(low: float | None, high: float | None, kind: str) -> None:
+    field = {"type": kind, "minimum": low, "maximum": high}
+    contract = Contract.model_validate({"features": {"a": field}, "target": {"b": {"type": "number"}}})
+    assert contract.check([contract.example()]) == [contract.example()]
+
+
+def test_example_lies_in_a_narrow_range() -> None:
+    field = {"type": "number", "minimum": 0.00011, "maximum": 0.00012}
+    contract = Contract.model_validate({"features": {"a": field}, "target": {"b": {"type": "number"}}})
+    assert contract.check([contract.example()]) == [contract.example()]
+
+
 def test_problems_beyond_twenty_are_counted(contract: Contract) -> None:
     with pytest.raises(DataError, match="and 5 more"):
         contract.check([{**ROW, "length": 99}] * 25)
@@ -104,5 +135,9 @@ def test_differences_name_fields_and_order(contract: Contract) -> None:
     assert contract.differences(contract) == []
     wider = contract.model_copy(update={"features": {**contract.features, "more": contract.features["length"]}})
     assert contract.differences(wider) == ["more"]
+    described = contract.features["length"].model_copy(update={"description": "Another word for it."})
+    assert (
+        contract.differences(contract.model_copy(update={"features": {**contract.features, "length": described}})) == []
+    )
     turned = contract.model_copy(update={"features": dict(reversed(contract.features.items()))})
     assert contract.differences(turned) == ["the order of the features"]

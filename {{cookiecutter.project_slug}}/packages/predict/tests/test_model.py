@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from {{ cookiecutter.__package_name }}_predict import Contract, DataError, Model, ModelError
-from {{ cookiecutter.__package_name }}_predict.artefact import seal
+from {{ cookiecutter.__package_name }}_predict.artefact import agree, seal
 
 ROW = {"length": 2.5, "count": 7, "colour": "green", "ready": True}
 MakeModel = Callable[..., Path]
@@ -97,6 +97,11 @@ def test_load_refuses_a_file_with_any_byte_changed(model_path: Path) -> None:
         ({"lineage": "{}"}, "lacks a part of its metadata"),
         ({"golden": '{"rows": [{"length": 0, "colour": "red"}], "outputs": [[0.5, 0.5]]}'}, "computes other numbers"),
         ({"golden": '{"rows": [], "outputs": []}'}, "computes other numbers"),
+        (
+            {"golden": '{"rows": [{"length": 0, "colour": "red"}], "outputs": [[0.98, 0.02], [0.98, 0.02]]}'},
+            "other numbers",
+        ),
+        ({"golden": '{"rows": [{"length": 99}], "outputs": [[0.98, 0.02]]}'}, "cannot predict its own golden rows"),
     ],
 )
 def test_load_refuses_metadata_that_does_not_hold(
@@ -104,6 +109,20 @@ def test_load_refuses_metadata_that_does_not_hold(
 ) -> None:
     with pytest.raises(ModelError, match=message):
         Model.load(make_model(**changed))
+
+
+def test_load_refuses_a_contract_that_does_not_fit_the_graph(make_model: MakeModel, contract: Contract) -> None:
+    fewer = contract.model_copy(update={"features": {"length": contract.features["length"]}})
+    golden = '{"rows": [{"length": 0}], "outputs": [[0.98, 0.02]]}'
+    with pytest.raises(ModelError, match="cannot predict its own golden rows"):
+        Model.load(make_model(contract=fewer.model_dump_json(), golden=golden))
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_outputs_agree_within_a_share_of_their_scale(scale: float) -> None:
+    expected = scale * np.array([[-1.0], [0.0], [1.0]])
+    assert agree(expected * (1 + 1e-7), expected).all()
+    assert agree(expected + scale * 1e-3, expected).tolist() == [False] * 3
 
 
 def test_load_notices_another_schema(model_path: Path, contract: Contract) -> None:

@@ -61,7 +61,7 @@ def test_score_sets_bad_rows_aside_with_their_reason(model: Model, source: Path,
     source.write_text(source.read_text() + "only,two\n")
     score(model, source, tmp_path / "out.csv", tmp_path / "rejects.csv")
     rejects = pa_csv.read_csv(tmp_path / "rejects.csv").to_pylist()
-    assert [(row["row"], row["reason"]) for row in rejects] == [
+    assert [(row["rejected_row"], row["rejected_because"]) for row in rejects] == [
         (None, "found 2 columns, expected 5: only,two"),
         (2, "length: found '99', expected a number from 0 up to 10 mm"),
     ]
@@ -95,6 +95,7 @@ def test_score_passes_other_columns_on_as_they_are(model: Model, source: Path, t
     ("text", "message"),
     [
         ("length,count,colour,ready\n", "has no rows"),
+        ("length,count,colour,ready\n99,1,red,true\n", "has 1 rows that all break the contract .*found '99'"),
         ("length,count,colour\n1,2,red\n", "column 'ready' is missing"),
         ("length,count,colour,ready,prediction\n1,2,red,true,x\n", "already has a column 'prediction'"),
     ],
@@ -116,6 +117,48 @@ def test_score_refuses_an_absent_source(model: Model, tmp_path: Path) -> None:
 def test_score_refuses_to_overwrite_its_source(model: Model, source: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="three different files"):
         score(model, source, source, tmp_path / "rejects.csv")
+
+
+@pytest.mark.parametrize(
+    ("sink", "rejects", "message"),
+    [
+        ("folder.csv", "r.csv", "folder.csv is a folder or a device"),
+        ("out.csv", "folder.csv", "folder.csv is a folder or a device"),
+        ("out.csv", "model.onnx", "expected one that ends in .csv"),
+        (".", "r.csv", "is not a table"),
+    ],
+)
+def test_score_refuses_outputs_that_are_no_files_of_its_own(
+    sink: str, rejects: str, message: str, model: Model, source: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with pytest.raises(DataError, match=message):
+        score(model, source, tmp_path / sink if sink != "." else Path(), tmp_path / rejects)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_score_refuses_nested_columns_in_csv(model: Model, tmp_path: Path) -> None:
+    pq.write_table(pa.Table.from_pylist([ROWS[0] | {"tags": ["x"]}]), tmp_path / "in.parquet")
+    with pytest.raises(DataError, match="cannot hold the nested column 'tags'; name an output that ends in .parquet"):
+        score(model, tmp_path / "in.parquet", tmp_path / "out.csv")
+    assert score(model, tmp_path / "in.parquet", tmp_path / "out.parquet").predicted == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no resource usage of children")
+def test_score_of_ten_times_the_rows_takes_no_more_memory(model_path: Path, tmp_path: Path) -> None:
+    program = (
+        "import resource, sys; from {{ cookiecutter.__package_name }}_predict.cli import main;"
+        "code = main();"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
+    )
+    sizes = []
+    for rows in (200_000, 2_000_000):
+        (tmp_path / "in.csv").write_text("length,count,colour,ready\n" + "1.25,20,red,true\n" * rows)
+        command = [sys.executable, "-c", program, "score", "in.csv", "out.parquet", "--model", str(model_path)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        sizes.append(int(done.stdout))
+    assert sizes[1] < 1.2 * sizes[0]
 
 
 def test_score_names_a_place_it_cannot_write_to(model: Model, source: Path, tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ def test_texts_of_csv_become_values(name: str, texts: list[str], expected: list[
         ("length", pa.array([[1], [2]]), [np.nan, np.nan]),
         ("count", pa.array([np.nan, 3.0]), [np.nan, 3]),
         ("ready", pa.array([1, 0]), [1, 0]),
+        ("length", pa.array(["1", "NA"], pa.string_view()), [1, np.nan]),
     ],
 )
 def test_columns_of_other_types_are_cast_or_refused(
@@ -122,6 +123,13 @@ def test_text_that_means_missing_may_be_a_category_all_the_same(contract: Contra
     assert checked.good.all()
 
 
+def test_csv_header_may_hold_line_breaks_and_a_doubled_name_is_still_found() -> None:
+    (batch,), _ = read(b'"a\nb",c\n007,x\n', "a.csv")
+    assert batch.to_pylist() == [{"a\nb": "007", "c": "x"}]
+    with pytest.raises(DataError, match="has the header"):
+        read(b'"a\nb",c,c\n1,2,3\n', "a.csv")
+
+
 def test_csv_lines_of_the_wrong_width_are_set_aside() -> None:
     batches, malformed = read(b"a,b\n1,2\n1\n1,2,3\n3,4\n", "a.csv")
     assert pa.Table.from_batches(batches).to_pylist() == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
@@ -133,7 +141,8 @@ def test_csv_lines_of_the_wrong_width_are_set_aside() -> None:
     [
         (b"", "a.csv", "has the header"),
         (b"a,a\n1,2\n", "a.csv", "has the header"),
-        (b"a,b\n1,\xff\n", "a.csv", "cannot be read as a table"),
+        (b"a,b\n1,\xff\n", "a.csv", "is not in UTF-8"),
+        (b"a,b\n" + b"1,2\n" * 9999 + b"1,\xff\n", "a.csv", "cannot be read as a table"),
         (b"\xff\xfea\x00\n", "a.csv", "is not in UTF-8"),
         (b"PAR1 and then nothing", "a.parquet", "cannot be read as a table"),
         (b"a\n1\n", "a.xlsx", "a.xlsx is not a table"),

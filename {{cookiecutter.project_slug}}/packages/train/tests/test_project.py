@@ -33,6 +33,13 @@ def test_path_that_is_unknown_is_refused_by_name() -> None:
         Project.load()
 
 
+@pytest.mark.usefixtures("project")
+def test_limit_on_an_unknown_metric_is_refused_before_anything_runs() -> None:
+    PARAMS.write_text(PARAMS.read_text().replace("minimum: {}", "minimum: {accuracy: 0.5}"))
+    with pytest.raises(ConfigError, match="no metric is named 'accuracy'; expected r2, mae, rmse"):
+        Project.load()
+
+
 def test_sections_of_others_in_the_configuration_are_passed_over(project: Project) -> None:
     CONFIG.write_text(CONFIG.read_text() + "service: {port: 8000}\n")
     assert Project.load() == project

@@ -1,11 +1,13 @@
 """Split, fit, export, evaluate and gate, for each kind of problem and each model."""
 
 import json
+import math
 import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import onnx
@@ -16,9 +18,9 @@ import pytest
 from {{ cookiecutter.__package_name }}_train import evaluate, fit, gate, ingest, split, validate
 from {{ cookiecutter.__package_name }}_train.cli import main
 from {{ cookiecutter.__package_name }}_train.evaluate import SkewError
-from {{ cookiecutter.__package_name }}_train.gate import GateError
+from {{ cookiecutter.__package_name }}_train.gate import Gate, GateError
 from {{ cookiecutter.__package_name }}_train.plots import calibrate
-from {{ cookiecutter.__package_name }}_train.prediction import ConfigError, DataError, Model
+from {{ cookiecutter.__package_name }}_train.prediction import ConfigError, DataError, Model, ModelError
 from {{ cookiecutter.__package_name }}_train.project import Project
 
 REGRESSION = pytest.mark.parametrize("kind", ["regression"])
@@ -72,7 +74,10 @@ def test_exported_model_carries_contract_lineage_baseline_and_golden_rows(evalua
     assert sum(baseline.features["colour"].counts.values()) == round(300 * (1 - baseline.features["colour"].missing))
     assert baseline.features["length"].quantiles == sorted(baseline.features["length"].quantiles)
     entries = {entry.key: entry.value for entry in onnx.load(evaluated.paths.candidate).metadata_props}
-    assert len(json.loads(entries["golden"])["rows"]) == 8
+    golden = json.loads(entries["golden"])["rows"]
+    assert len(golden) == 9
+    trained = pq.read_table(evaluated.paths.train).select(list(evaluated.contract.features)).to_pylist()
+    assert not [row for row in golden[1:-2] if row in trained]
 
 
 @REGRESSION
@@ -148,7 +153,8 @@ def test_evaluate_notices_skew(evaluated: Project) -> None:
 
 def test_calibrate_bins_forecasts_by_their_probability() -> None:
     outputs = np.array([[0.95, 0.05], [0.95, 0.05], [0.0, 1.0]])
-    assert calibrate(np.array([0, 1, 1]), outputs) == [(0.033333, 0.333333, 3), (0.966667, 0.666667, 3)]
+    assert calibrate(np.array([0, 1, 1]), outputs) == [(0.05, 0.5, 2), (1.0, 1.0, 1)]
+    assert calibrate(np.array([0]), np.array([[0.7, 0.2, 0.1]])) == [(0.1, 0.0, 1), (0.2, 0.0, 1), (0.7, 1.0, 1)]
 
 
 def test_gate_lets_a_good_candidate_become_the_model(evaluated: Project) -> None:
@@ -161,7 +167,7 @@ def test_gate_lets_a_good_candidate_become_the_model(evaluated: Project) -> None
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"minimum": {"r2": 0.9999}}, "r2: found 0.9.*, allowed at least 0.9999"),
+        ({"minimum": {"r2": 0.9999}}, "r2: found 0.9.*, allowed at least 0.9999 .gate.minimum.r2."),
         ({"maximum": {"mae": 0.001}}, "mae: found 0.*, allowed at most 0.001"),
         ({"min_gain_over_trivial": 2}, "gain in r2 over the trivial model: found .*, allowed at least 2"),
         ({"max_single_feature_score": 0.1}, "leakage: r2 from length alone: found .*, allowed at most 0.1"),
@@ -175,18 +181,47 @@ def test_gate_refuses_what_misses_a_limit(changes: dict[str, object], message: s
     assert not all(row["passed"] for row in json.loads(evaluated.paths.gate.read_text()))
 
 
+def test_gate_never_passes_what_is_not_a_number() -> None:
+    assert not any(Gate("r2", "minimum.r2", math.nan, 0.5, at_least=side).passed for side in (True, False))
+
+
 @REGRESSION
-def test_gate_refuses_a_metric_that_is_not_a_number(evaluated: Project) -> None:
-    text = evaluated.paths.metrics.read_text()
-    evaluated.paths.metrics.write_text(text.replace('"r2": 0.', '"r2": NaN, "was": 0.', 1))
-    with pytest.raises(GateError, match="gain in r2 over the trivial model: found nan"):
+def test_evaluate_refuses_a_metric_that_is_not_a_number(evaluated: Project) -> None:
+    pq.write_table(pq.read_table(evaluated.paths.test).slice(0, 1), evaluated.paths.test)
+    with (
+        pytest.warns(UserWarning, match="not well-defined"),
+        pytest.raises(DataError, match="r2 of 1 hold-out rows is not a number"),
+    ):
+        evaluate.run(evaluated)
+
+
+@REGRESSION
+def test_gate_refuses_a_candidate_that_is_no_model(evaluated: Project) -> None:
+    evaluated.paths.model.write_bytes(b"the model before")
+    evaluated.paths.candidate.write_bytes(b"junk")
+    with pytest.raises(ModelError, match="truncated or foreign"):
+        gate.run(evaluated)
+    assert evaluated.paths.model.read_bytes() == b"the model before"
+
+
+@CLASSIFICATION
+def test_gate_refuses_a_class_with_one_row(evaluated: Project) -> None:
+    table = pq.read_table(evaluated.paths.train)
+    kinds = table.column("kind").to_pylist()
+    keep = [kind != "medium" or index == kinds.index("medium") for index, kind in enumerate(kinds)]
+    pq.write_table(table.filter(pa.array(keep)), evaluated.paths.train)
+    with pytest.raises(DataError, match="kind medium has 1 training rows, expected two or more"):
         gate.run(evaluated)
 
 
 @REGRESSION
-def test_gate_refuses_a_limit_on_an_unknown_metric(evaluated: Project) -> None:
-    with pytest.raises(ConfigError, match="no metric is named 'accuracy'; expected r2, mae, rmse"):
-        gate.run(with_params(evaluated, "gate", minimum={"accuracy": 0.5}))
+@pytest.mark.parametrize(
+    ("stage", "name"), [(split, "clean"), (fit, "train"), (evaluate, "test"), (gate, "metrics"), (gate, "train")]
+)
+def test_stage_without_what_an_earlier_one_writes_says_so(stage: ModuleType, name: str, evaluated: Project) -> None:
+    getattr(evaluated.paths, name).unlink()
+    with pytest.raises(DataError, match="cannot be read .*run the stages before this one"):
+        stage.run(evaluated)
 
 
 @CLASSIFICATION

@@ -1,6 +1,6 @@
 """Predict with a trained model: `Model.load(path).predict(rows)`.
 
-This package knows nothing of training: it needs numpy, onnxruntime and pydantic, and nothing that fits models.
+This package knows nothing of training: it installs numpy, onnxruntime, pydantic and what the command line needs.
 """
 
 from .contract import Contract, load_contract

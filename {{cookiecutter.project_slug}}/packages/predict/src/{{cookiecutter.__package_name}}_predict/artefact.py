@@ -11,20 +11,22 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel
 
 from .errors import ModelError
 
 FORMAT = "1"
 INPUT = "features"
-RTOL, ATOL = 1e-4, 1e-5
+TOLERANCE = 1e-5
 # ModelProto.metadata_props is field 14; in each entry, key is field 1 and value is field 2.
 _SEAL_PREFIX = b"\x72\x4a\x0a\x06sha256\x12\x40"
 _SEAL_LENGTH = len(_SEAL_PREFIX) + 64
 
 
 class Golden(BaseModel):
-    """Rows and the outputs that the training library gave for them, of shape (rows, classes or 1)."""
+    """Rows made from the contract, and the training library's outputs for them, of shape (rows, classes or 1)."""
 
     rows: list[dict[str, object]]
     outputs: list[list[float]]
@@ -51,6 +53,15 @@ class Baseline(BaseModel):
     rows: int
     features: dict[str, FeatureBaseline]
     output: FeatureBaseline
+
+
+def agree(found: npt.NDArray[np.floating], expected: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+    """Return for each row whether its outputs are the same but for what single precision explains.
+
+    Both have the shape (rows, classes or 1); the tolerance is a share of the largest output, whatever its unit.
+    """
+    largest = float(np.abs(expected).max(initial=0))
+    return np.asarray((np.abs(found - expected) <= TOLERANCE * largest).all(axis=1))
 
 
 def seal(payload: bytes) -> bytes:

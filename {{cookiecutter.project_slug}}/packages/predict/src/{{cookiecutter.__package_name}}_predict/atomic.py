@@ -1,13 +1,26 @@
 """Write files whole or not at all."""
 
+import io
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from .errors import DataError
+
+
+class _RawFile(io.FileIO):
+    """A file whose errors name the path it is for, so that they are not mistaken for those of whatever is read."""
+
+    def __init__(self, partial: Path, path: Path) -> None:
+        super().__init__(partial, "xb")
+        self._path = path
+
+    def write(self, data: Any) -> int:  # typeshed's buffer type has no public name
+        with _named(self._path):
+            return super().write(data)
 
 
 @contextmanager
@@ -19,18 +32,31 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         DataError: the file cannot be written, for example because the disk is full.
     """
+    path = path.resolve()  # through a link, not in its place
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is a folder or a device, expected the name of a file to write; name another")
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    try:
+    with _named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("xb") as file:
+        raw = _RawFile(partial, path)
+    try:
+        with io.BufferedWriter(raw) as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+            with _named(path):
+                os.fsync(file.fileno())
+        with _named(path):
+            partial.replace(path)
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise DataError(
             f"{path} could not be written ({error}); free space or correct the path, then run again"
         ) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()

@@ -1,5 +1,6 @@
 """The command line of prediction."""
 
+import codecs
 import json
 import signal
 import sys
@@ -10,7 +11,8 @@ from typing import Annotated, Literal
 import typer
 
 from .contract import load_contract
-from .errors import ConfigError, DataError, ProjectError
+from .errors import ConfigError, DataError
+from .main import run_app
 from .model import Model
 from .settings import load_settings
 
@@ -30,8 +32,8 @@ def predict(
     """Answer records of JSON, one or many, as JSON."""
     text = _read_json(records)
     answers = _load(model).predict_json(text)
-    many = text.lstrip().startswith("[")
-    print(json.dumps(answers if many else answers[0], ensure_ascii=False))
+    many = text.lstrip().startswith(b"[")
+    _print_json(answers if many else answers[0])
 
 
 @app.command()
@@ -64,7 +66,7 @@ def score(
             loaded,
             source,
             sink,
-            rejects or sink.with_suffix(".rejects.csv"),
+            rejects,
             on_error=on_error,
             progress=lambda share: progress.update(task, completed=share),
         )
@@ -81,19 +83,12 @@ def show(model: ModelOption = None) -> None:
         "lineage": loaded.lineage.model_dump(mode="json"),
         "example": loaded.contract.example(),
     }
-    print(json.dumps(parts, ensure_ascii=False, indent=2))
+    _print_json(parts, indent=2)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    try:
-        app(args=argv)
-    except ProjectError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
+    return run_app(app, argv)
 
 
 def _load(path: Path | None) -> Model:
@@ -102,10 +97,15 @@ def _load(path: Path | None) -> Model:
     return Model.load(paths.model, contract=contract)
 
 
-def _read_json(records: str) -> str:
+def _read_json(records: str) -> bytes:
     if records.lstrip().startswith(("{", "[")):
-        return records
+        return records.encode(errors="surrogatepass")
     try:
-        return sys.stdin.read() if records == "-" else Path(records).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        data = sys.stdin.buffer.read() if records == "-" else Path(records).read_bytes()
+    except OSError as error:
         raise DataError(f"{records} cannot be read ({error}); expected JSON, a file of JSON, or -") from error
+    return data.removeprefix(codecs.BOM_UTF8)
+
+
+def _print_json(value: object, indent: int | None = None) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=indent).encode())  # bytes: UTF-8, whatever the console has

@@ -3,6 +3,7 @@
 `schema.yaml` is the contract as a person writes it; a model file carries the same contract as JSON.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ Matrix = npt.NDArray[np.float32]
 Name = Annotated[str, Field(min_length=1)]
 Row = Mapping[str, object]
 MOST_PROBLEMS = 20
+RESERVED = ("prediction", "probability_", "rejected_")
 
 
 class _Spec(BaseModel):
@@ -45,6 +47,8 @@ class Number(_Field):
     def _range_is_not_empty(self) -> "Number":
         if self.low > self.high:
             raise ValueError(f"minimum {self.low:.15g} is above maximum {self.high:.15g}")
+        if self.type == "integer" and math.ceil(self.low) > math.floor(self.high):
+            raise ValueError(f"no integer lies from {self.low:.15g} up to {self.high:.15g}")
         return self
 
     @property
@@ -73,7 +77,9 @@ class Number(_Field):
     def json_value(self) -> CoreSchema:
         """What JSON may hold, for pydantic-core."""
         if self.type == "integer":
-            return core_schema.int_schema(ge=int(np.ceil(self.low)), le=int(np.floor(self.high)), strict=True)
+            low, high = math.ceil(self.low), math.floor(self.high)
+            whole = core_schema.float_schema(ge=low, le=high, multiple_of=1, strict=True)  # 7.0, as some clients write
+            return core_schema.union_schema([core_schema.int_schema(ge=low, le=high, strict=True), whole])
         return core_schema.float_schema(ge=self.low, le=self.high, allow_inf_nan=False, strict=True)
 
     @property
@@ -81,7 +87,10 @@ class Number(_Field):
         """A value in the middle of the range."""
         low = self.minimum if self.minimum is not None else min(0.0, self.high)
         high = self.maximum if self.maximum is not None else max(low, 1.0)
-        return round((low + high) / 2) if self.type == "integer" else round((low + high) / 2, 3)
+        if self.type == "integer":
+            return math.floor((math.ceil(low) + math.floor(high)) / 2)
+        middle = low / 2 + high / 2
+        return middle if not low <= (short := float(f"{middle:.3g}")) <= high else short
 
     def code(self, value: object) -> float:
         """Return a checked value as the model sees it."""
@@ -161,6 +170,13 @@ class Contract(_Spec):
     target: dict[Name, TargetField] = Field(min_length=1, max_length=1)
 
     @model_validator(mode="after")
+    def _names_are_free(self) -> "Contract":
+        for name in (*self.features, *self.target):
+            if name.startswith(RESERVED):
+                raise ValueError(f"the name {name!r} is kept for outputs ({', '.join(RESERVED)}…); rename the column")
+        return self
+
+    @model_validator(mode="after")
     def _target_is_sound(self) -> "Contract":
         if self.target_name in self.features:
             raise ValueError(f"{self.target_name!r} is both a feature and the target")
@@ -196,7 +212,8 @@ class Contract(_Spec):
             DataError: one line for each field of each row that breaks the contract.
         """
         try:
-            return self._rows.validate_python(rows)  # type: ignore[no-any-return]  # the schema says so
+            plain = [dict(row) if isinstance(row, Mapping) else row for row in rows]
+            return self._rows.validate_python(plain)  # type: ignore[no-any-return]  # the schema says so
         except ValidationError as error:
             raise DataError(self._problems(error)) from error
 
@@ -215,11 +232,14 @@ class Contract(_Spec):
         return np.array(table, dtype=np.float32).reshape(len(rows), len(self.features))
 
     def differences(self, other: "Contract") -> list[str]:
-        """Return the names of the fields that another contract lacks, adds or describes otherwise."""
-        mine = {**self.features, **self.target}
-        theirs = {**other.features, **other.target}
+        """Return the names of the fields that another contract lacks, adds or defines otherwise, bar descriptions."""
+        mine, theirs = self._definitions(), other._definitions()
         names = [name for name in (mine | theirs) if mine.get(name) != theirs.get(name)]
         return names or (["the order of the features"] if list(mine) != list(theirs) else [])
+
+    def _definitions(self) -> dict[str, _Field]:
+        fields: dict[str, _Field] = {**self.features, **self.target}
+        return {name: field.model_copy(update={"description": ""}) for name, field in fields.items()}
 
     @cached_property
     def row_schema(self) -> CoreSchema:
@@ -245,9 +265,10 @@ class Contract(_Spec):
         return SchemaValidator(core_schema.list_schema(self.row_schema))
 
     def _problems(self, error: ValidationError) -> str:
-        found = error.errors(include_url=False)
-        lines = [self._problem(item) for item in found[:MOST_PROBLEMS]]
-        return "\n".join([*lines, *([f"and {len(found) - MOST_PROBLEMS} more"] if len(found) > MOST_PROBLEMS else [])])
+        # a value that fits no member of a union is reported once for each: one sentence is enough
+        lines = list(dict.fromkeys(map(self._problem, error.errors(include_url=False))))
+        more = [f"and {len(lines) - MOST_PROBLEMS} more"] if len(lines) > MOST_PROBLEMS else []
+        return "\n".join([*lines[:MOST_PROBLEMS], *more])
 
     def _problem(self, item: ErrorDetails) -> str:
         row = next((f"row {part + 1}: " for part in item["loc"][:1] if isinstance(part, int)), "")
@@ -256,8 +277,8 @@ class Contract(_Spec):
             return f"not valid JSON: {item['ctx']['error']}; expected an object or a list of objects"
         if name is None:
             return f"{row}found {item['input']!r:.80}; expected an object with the fields {', '.join(self.features)}"
-        if item["type"] == "extra_forbidden":
-            return f"{row}{name}: unknown field; expected only {', '.join(self.features)}"
+        if name not in self.features:
+            return f"{row}{name!r:.80}: unknown field; expected only {', '.join(self.features)}"
         found = "nothing" if item["type"] == "missing" or item["input"] is None else repr(item["input"])
         return f"{row}{name}: found {found:.80}, expected {self.features[name].expected}"
 

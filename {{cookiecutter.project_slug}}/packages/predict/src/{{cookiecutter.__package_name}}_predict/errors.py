@@ -2,7 +2,7 @@
 
 
 class ProjectError(Exception):
-    """Base of every error that a person can act on; the command line prints it as one line, without a traceback."""
+    """Base of every error that a person can act on; the command line prints it without a traceback."""
 
 
 class ConfigError(ProjectError):

@@ -1,5 +1,9 @@
-"""A CSV file of the rows that were refused: where each stood, why it was refused, and what it held."""
+"""A CSV file of the rows that were refused: where each stood, why it was refused, and what it held.
 
+A row's number counts the well-formed rows of its file; a line that is no row at all has none.
+"""
+
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +20,15 @@ class Rejects:
 
     Attributes:
         count: how many there are.
-        first: the first one's reason.
+        first: the first one's place and reason.
+        fields: how many values of each field were refused.
     """
 
     def __init__(self, writer: pa_csv.CSVWriter, schema: pa.Schema) -> None:
         """Write to an open CSV writer."""
         self.count = 0
         self.first = ""
+        self.fields = Counter[str]()
         self._writer = writer
         self._schema = schema
         self._malformed: list[str] = []
@@ -41,6 +47,7 @@ class Rejects:
             rows_before: how many rows of the source precede the batch.
         """
         self.write_malformed(source)
+        self.fields.update(checked.refused)
         if indices := sorted(checked.reasons):
             bad = batch.take(pa.array(indices))
             reasons = [checked.reasons[index] for index in indices]
@@ -55,20 +62,21 @@ class Rejects:
             self._write(source, [None] * len(reasons), reasons, dict.fromkeys(self._schema.names[3:], empty))
 
     def _write(self, source: str, rows: Sequence[int | None], reasons: list[str], values: dict[str, pa.Array]) -> None:
-        table = {"source": [source] * len(rows), "row": rows, "reason": reasons, **values}
-        self._writer.write_table(pa.table(table, schema=self._schema))
+        places = {"rejected_from": [source] * len(rows), "rejected_row": rows, "rejected_because": reasons}
+        self._writer.write_table(pa.table({**places, **values}, schema=self._schema))
         self.first = self.first or f"{source}, row {rows[0] or '?'}: {reasons[0]}"
         self.count += len(rows)
 
 
 @contextmanager
 def rejects_file(path: Path, columns: Sequence[str]) -> Iterator[Rejects]:
-    """Yield the rejects that will stand at `path` if the block ends well, `columns` beside source, row and reason.
+    """Yield the rejects that will stand at `path` if the block ends well, `columns` beside place and reason.
 
     Raises:
         DataError: the file cannot be written.
     """
     texts = [(name, pa.string()) for name in columns]
-    schema = pa.schema([("source", pa.string()), ("row", pa.int64()), ("reason", pa.string()), *texts])
+    places = [("rejected_from", pa.string()), ("rejected_row", pa.int64()), ("rejected_because", pa.string())]
+    schema = pa.schema([*places, *texts])
     with whole_file(path) as file, pa_csv.CSVWriter(file, schema) as writer:
         yield Rejects(writer, schema)

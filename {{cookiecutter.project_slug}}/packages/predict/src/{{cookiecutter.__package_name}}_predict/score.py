@@ -18,12 +18,12 @@ from .contract import Matrix
 from .errors import DataError
 from .model import Model
 from .rejects import Rejects, rejects_file
-from .tables import Checked, check_batch, encode, read_batches, table_suffix
+from .tables import Checked, check_batch, encode, read_batches, readable, table_suffix
 
 OnError = Literal["reject", "stop"]
 T = TypeVar("T")
 U = TypeVar("U")
-WORKERS = os.cpu_count() or 1
+WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def score(
     model: Model,
     source: Path,
     sink: Path,
-    rejects: Path,
+    rejects: Path | None = None,
     *,
     on_error: OnError = "reject",
     progress: Callable[[float], None] = lambda _: None,
@@ -50,15 +50,19 @@ def score(
     Args:
         model: the model.
         source: a CSV or Parquet file.
-        sink: the file to write, CSV or Parquet by its suffix.
-        rejects: a CSV file for the rows that break the contract; without any, it holds its header alone.
+        sink: the file to write, CSV or Parquet by its suffix; it appears last.
+        rejects: a CSV file for the rows that break the contract, without any with its header alone; by default, the
+            sink's name with `.rejects.csv` as suffix.
         on_error: whether such a row is set aside, or stops the run before anything is written.
         progress: called with the share done.
 
     Raises:
         DataError: a file cannot be read or written, a column is missing, or a row is bad and `on_error` is `stop`.
     """
-    suffix = table_suffix(sink.name)
+    table_suffix(sink.name)
+    rejects = rejects or sink.with_suffix(".rejects.csv")
+    if rejects.suffix.lower() != ".csv":
+        raise DataError(f"{rejects} is no name for the rejects; expected one that ends in .csv")
     if len({path.resolve() for path in (source, sink, rejects)}) < 3:
         raise DataError(f"{source}, {sink} and {rejects} must be three different files; name another output")
     predicted = 0
@@ -66,12 +70,13 @@ def score(
         with contextlib.ExitStack() as stack:
             writer = None
             for batch, share in _predictions(model, source, bad, on_error):
-                writer = writer or stack.enter_context(_writer(out, suffix, batch.schema))
+                writer = writer or stack.enter_context(_writer(out, sink, batch.schema))
                 writer.write(batch)
                 predicted += batch.num_rows
                 progress(share)
-        if writer is None:
-            raise DataError(f"{source} has no rows; expected at least one")
+        if not predicted:
+            found = f"{bad.count} rows that all break the contract ({bad.first})" if bad.count else "no rows"
+            raise DataError(f"{source} has {found}; expected at least one to predict")
         return Scored(predicted, bad.count)
 
 
@@ -80,8 +85,9 @@ def _predictions(model: Model, source: Path, bad: Rejects, on_error: OnError) ->
 
     def predict(item: tuple[pa.RecordBatch, float]) -> tuple[pa.RecordBatch, float, Checked, pa.RecordBatch]:
         batch, share = item
-        checked = check_batch(batch, model.contract.features, source.name)
-        return batch, share, checked, _with_predictions(model, batch, checked, source.name)
+        with readable(source.name):
+            checked = check_batch(batch, model.contract.features, source.name)
+            return batch, share, checked, _with_predictions(model, batch, checked, source.name)
 
     rows = 0
     with _open(source) as file, ThreadPoolExecutor(WORKERS) as pool:
@@ -136,5 +142,9 @@ def _open(source: Path) -> IO[bytes]:
         raise DataError(f"{source} cannot be read ({error.strerror}); expected a CSV or Parquet file") from error
 
 
-def _writer(file: IO[bytes], suffix: str, schema: pa.Schema) -> pa_csv.CSVWriter | pq.ParquetWriter:
-    return pa_csv.CSVWriter(file, schema) if suffix == ".csv" else pq.ParquetWriter(file, schema)
+def _writer(file: IO[bytes], sink: Path, schema: pa.Schema) -> pa_csv.CSVWriter | pq.ParquetWriter:
+    if table_suffix(sink.name) == ".parquet":
+        return pq.ParquetWriter(file, schema)
+    if nested := [field.name for field in schema if pa.types.is_nested(field.type)]:
+        raise DataError(f"{sink} cannot hold the nested column {nested[0]!r}; name an output that ends in .parquet")
+    return pa_csv.CSVWriter(file, schema)

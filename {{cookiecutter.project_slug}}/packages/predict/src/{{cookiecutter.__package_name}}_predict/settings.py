@@ -4,9 +4,16 @@ import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from .errors import ConfigError
+from .yamlfile import read_mapping
 
 PREFIX = f"{(__package__ or '').removesuffix('_predict').upper()}_"
 
@@ -36,9 +43,9 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the library's signature
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the library's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the YAML files after the flags and the environment."""
-        files = YamlConfigSettingsSource(settings_cls, yaml_file=config_files(), deep_merge=True)
-        return init_settings, env_settings, files
+        """Read the files after the flags and the environment, the last one first."""
+        files = [InitSettingsSource(settings_cls, read_mapping(path)) for path in reversed(config_files())]
+        return init_settings, env_settings, *files
 
 
 def config_files() -> list[Path]:
@@ -50,10 +57,12 @@ def config_files() -> list[Path]:
         ConfigError: the named environment has no file.
     """
     folder = Path(os.environ.get(f"{PREFIX}CONFIG", "config"))
-    names = ["default", *filter(None, [os.environ.get(f"{PREFIX}ENV")])]
-    files = [folder / f"{name}.yaml" for name in names]
-    if not files[-1].exists() and len(files) > 1:
-        raise ConfigError(f"{files[-1]} does not exist, but {PREFIX}ENV names it; create it or unset the variable")
+    default = folder / "default.yaml"
+    files = [default] if default.exists() else []
+    if environment := os.environ.get(f"{PREFIX}ENV"):
+        files.append(folder / f"{environment}.yaml")
+        if not files[-1].exists():
+            raise ConfigError(f"{files[-1]} does not exist, but {PREFIX}ENV names it; create it or unset the variable")
     return files
 
 
@@ -61,13 +70,15 @@ def load_settings(**flags: object) -> Settings:
     """Return the settings, with flags on top.
 
     Raises:
-        ConfigError: a setting is missing, unknown or ill-typed; the message names it.
+        ConfigError: a file cannot be read, or a setting is missing, unknown or ill-typed; the message names it.
     """
+    where = ", ".join(map(str, config_files())) or "no file: run this in the project's folder, or name a model"
     try:
         return Settings(**flags)  # type: ignore[arg-type]  # pydantic checks them
+    except SettingsError as error:
+        raise ConfigError(f"settings: a variable {PREFIX}… cannot be read: {error}; correct or unset it") from error
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
-        where = ", ".join(map(str, config_files()))
-        raise ConfigError(
-            f"settings ({where}): {'; '.join(problems)}; set it there or as {PREFIX}PATHS__MODEL"
-        ) from error
+        keys = [[str(part) for part in item["loc"]] for item in error.errors()]
+        problems = [f"{'.'.join(key)}: {item['msg']}" for key, item in zip(keys, error.errors(), strict=True)]
+        names = ", ".join(PREFIX + "__".join(key).upper() for key in keys)
+        raise ConfigError(f"settings ({where}): {'; '.join(problems)}; correct it there, or set {names}") from error

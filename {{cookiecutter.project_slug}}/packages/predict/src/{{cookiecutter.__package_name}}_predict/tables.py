@@ -1,11 +1,13 @@
 """The contract on Arrow tables: read CSV and Parquet in batches, check whole columns at once, encode them.
 
-It accepts and refuses the same values as `contract` does for JSON, and gives the same reasons.
+It holds values to the same limits as `contract` does for JSON, and gives the same reasons. Since a table may come from
+CSV, texts stand for numbers and booleans too, and 0 and 1 for booleans.
 """
 
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -38,11 +40,13 @@ class Checked:
         columns: each field as the model sees it, of shape (rows,); NaN where a value is missing or refused.
         good: whether each row keeps the contract.
         reasons: for each row that does not, by its index, why.
+        refused: for each field, how many of its values were refused.
     """
 
     columns: dict[str, Column]
     good: npt.NDArray[np.bool_]
     reasons: dict[int, str]
+    refused: dict[str, int]
 
 
 def table_suffix(name: str) -> str:
@@ -74,15 +78,26 @@ def read_batches(
     Raises:
         DataError: the file is damaged, empty, not in UTF-8, or has two columns of one name.
     """
-    try:
+    with readable(name):
         if table_suffix(name) == ".csv":
             yield from _csv_batches(file, name, malformed)
         else:
             yield from _parquet_batches(file, name)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{name} cannot be read as a table: {error}; correct or fetch it again") from error
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Turn what the libraries raise for a damaged table into an error that names it.
+
+    Raises:
+        DataError: the table is damaged or not in UTF-8.
+    """
+    try:
+        yield
     except UnicodeDecodeError as error:
         raise DataError(f"{name} is not in UTF-8 ({error}); convert it") from error
+    except (pa.ArrowException, csv.Error, OverflowError, OSError) as error:
+        raise DataError(f"{name} cannot be read as a table: {error}; correct or fetch it again") from error
 
 
 def _csv_batches(
@@ -90,7 +105,9 @@ def _csv_batches(
 ) -> Iterator[tuple[pa.RecordBatch, float]]:
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
-    header = next(csv.reader([file.readline().decode("utf-8-sig")]), [])
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    header = next(csv.reader(text), [])
+    text.detach()
     if not header or len(set(header)) < len(header):
         raise DataError(
             f"{name} has the header {header}; expected a first line with the names of its columns, each once"
@@ -142,7 +159,7 @@ def check_batch(batch: pa.RecordBatch, fields: Fields, name: str) -> Checked:
             f"column {absent[0]!r} is missing from {name}; expected: {', '.join(fields)}; "
             "correct the source or schema.yaml"
         )
-    columns, reasons = {}, dict[int, str]()
+    columns, reasons, refused = {}, dict[int, str](), {}
     good = np.ones(batch.num_rows, dtype=bool)
     for column, field in fields.items():
         source = _plain(batch.column(column))
@@ -151,11 +168,12 @@ def check_batch(batch: pa.RecordBatch, fields: Fields, name: str) -> Checked:
         accepted = ~np.isnan(values) | (missing & field.missing)
         columns[column] = values
         good &= accepted
+        refused[column] = int((~accepted).sum())
         for index in np.flatnonzero(~accepted).tolist():
-            found = "nothing" if missing[index] else f"{source[index].as_py()!r:.{MAX_REASON_VALUE}}"
+            found = "nothing" if missing[index] else f"{_value(source, index)!r:.{MAX_REASON_VALUE}}"
             reason = f"{column}: found {found}, expected {field.expected}"
             reasons[index] = f"{reasons[index]}; {reason}" if index in reasons else reason
-    return Checked(columns, good, reasons)
+    return Checked(columns, good, reasons, refused)
 
 
 def encode(checked: Checked, contract: Contract) -> Matrix:
@@ -174,7 +192,7 @@ def decode(checked: Checked, fields: Fields) -> pa.Table:
 def empty_table(fields: Fields) -> pa.Table:
     """Return no rows, in the columns that `decode` gives."""
     nothing = np.empty(0)
-    return decode(Checked(dict.fromkeys(fields, nothing), nothing.astype(bool), {}), fields)
+    return decode(Checked(dict.fromkeys(fields, nothing), nothing.astype(bool), {}, {}), fields)
 
 
 def as_texts(column: pa.Array) -> pa.Array:
@@ -185,7 +203,14 @@ def as_texts(column: pa.Array) -> pa.Array:
 def _plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    if pa.types.is_dictionary(column.type):
+        return column.dictionary_decode()
+    return column.cast(pa.string()) if pa.types.is_string_view(column.type) else column
+
+
+def _value(source: pa.Array, index: int) -> object:
+    # without pandas, pyarrow has no Python value for a time in nanoseconds
+    return as_texts(source)[index].as_py() if pa.types.is_temporal(source.type) else source[index].as_py()
 
 
 def _missing(source: pa.Array, field: Number | Category | Boolean) -> npt.NDArray[np.bool_]:

@@ -20,22 +20,24 @@ def load_yaml(path: Path, model: type[ModelT]) -> ModelT:
         ConfigError: the file is absent, is not YAML, or breaks the model; the message lists every problem as
             `file:line: key: what was found, what was expected`.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}); expected a YAML file in UTF-8") from error
-    return parse_yaml(text, str(path), model)
+    return parse_yaml(_read(path), str(path), model)
+
+
+def read_mapping(path: Path) -> dict[str, object]:
+    """Return the file as a plain mapping.
+
+    Raises:
+        ConfigError: the file cannot be read, is not YAML, or is no mapping.
+    """
+    _, value = _parse(_read(path), str(path))
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path} holds {type(value).__name__}, expected a mapping of keys to values")
+    return value
 
 
 def parse_yaml(text: str, name: str, model: type[ModelT]) -> ModelT:
     """Return YAML text as an instance of `model`; `name` stands for the file in messages (see `load_yaml`)."""
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name} is not valid YAML: {error}") from error
-    if repeated := [f"{name}:{line}: {key}: this key stands here twice; remove one" for key, line in _repeated(root)]:
-        raise ConfigError("\n".join(repeated))
+    root, value = _parse(text, name)
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -43,18 +45,50 @@ def parse_yaml(text: str, name: str, model: type[ModelT]) -> ModelT:
         raise ConfigError("\n".join(problems)) from error
 
 
-def _repeated(node: yaml.Node | None) -> Iterator[tuple[str, int]]:
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); expected a YAML file in UTF-8") from error
+
+
+def _parse(text: str, name: str) -> tuple[yaml.Node | None, object]:
+    try:
+        root, value = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+    except (
+        yaml.YAMLError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        # beside its own errors, PyYAML passes on those of the constructors: of a date such as 2024-99-99, for one
+        raise ConfigError(f"{name} is not valid YAML: {error}") from error
+    if repeated := [f"{name}:{line}: {key}: this key stands here twice; remove one" for key, line in _repeated(root)]:
+        raise ConfigError("\n".join(repeated))
+    return root, value
+
+
+def _repeated(root: yaml.Node | None) -> Iterator[tuple[str, int]]:
     """Yield each key that a mapping holds already, with its line; YAML readers keep the last one without a word."""
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for name, value in node.value:
-            if name.value in seen:
-                yield name.value, name.start_mark.line + 1
-            seen.add(name.value)
-            yield from _repeated(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            yield from _repeated(value)
+    waiting, visited = [root], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in visited:  # an alias leads to a node again
+            continue
+        visited.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            names = [str(name.value) for name, _ in node.value]
+            yield from (
+                (str(key.value), key.start_mark.line + 1)
+                for index, (key, _) in enumerate(node.value)
+                if str(key.value) in names[:index]
+            )
+            waiting.extend(value for _, value in node.value)
+        elif isinstance(node, yaml.SequenceNode):
+            waiting.extend(node.value)
 
 
 def _problem(name: str, root: yaml.Node | None, loc: Sequence[int | str], kind: str, message: str) -> str:
@@ -69,6 +103,8 @@ def _problem(name: str, root: yaml.Node | None, loc: Sequence[int | str], kind: 
         keys.append(str(key))
     if kind == "extra_forbidden":
         message = "unknown key; remove it or correct its name"
+    if kind == "string_type":
+        message = "expected text; put it in quotes"
     found = f" (found {node.value!r})" if isinstance(node, yaml.ScalarNode) and kind not in _KEY_NOT_IN_FILE else ""
     return f"{name}:{line}: {'.'.join(keys) or 'the file'}: {message}{found}"
 

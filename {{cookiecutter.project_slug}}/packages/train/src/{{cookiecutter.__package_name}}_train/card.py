@@ -41,7 +41,7 @@ def render_card(model: Model, results: Results) -> str:
             "",
             *_table(("field", "expected", "meaning"), fields),
             "",
-            "It has seen no values outside of these, and refuses them.",
+            "It refuses whatever lies outside of these.",
             "",
             "## Made from",
             "",

@@ -1,6 +1,5 @@
 """The command line of training: one command for each stage of the pipeline, and a draft of a schema."""
 
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .prediction import ProjectError, whole_file
+from .prediction import DataError, run_app, whole_file
 from .project import Project
 
 app = typer.Typer(
@@ -69,6 +68,8 @@ def draft_schema(
     """Draft a schema from a table, for you to correct."""
     from .draft import draft_schema as draft
 
+    if out is not None and out.resolve() == source.resolve():
+        raise DataError(f"{out} is the table itself; name another file for the draft")
     text = draft(source, target)
     if out is None:
         print(text, end="")
@@ -79,11 +80,4 @@ def draft_schema(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    try:
-        app(args=argv)
-    except ProjectError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
+    return run_app(app, argv)

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 from sklearn import metrics as sk
 
 from .card import write_card
-from .examples import Examples, load_examples
+from .examples import Examples, load_examples, read_table
 from .plots import write_plots
-from .prediction import ATOL, RTOL, Contract, Matrix, Model, ProjectError, whole_file
+from .prediction import Contract, DataError, Matrix, Model, ProjectError, agree, whole_file
 from .project import Project
 from .results import Metrics, Results
 
@@ -23,8 +22,8 @@ def run(project: Project) -> None:
     """Check the candidate for skew, measure it on the hold-out rows, and write metrics, plots and the model card."""
     paths, contract = project.paths, project.contract
     model = Model.load(paths.candidate, contract=contract)
-    train = load_examples(pq.read_table(paths.train), contract)
-    test = load_examples(pq.read_table(paths.test), contract)
+    train = load_examples(read_table(paths.train), contract)
+    test = load_examples(read_table(paths.test), contract)
     skew = measure_skew(model, train.features, _reference(project))
     outputs = model.run(test.features).astype(np.float64)
     results = Results(
@@ -46,7 +45,7 @@ def measure_skew(model: Model, features: Matrix, reference: npt.NDArray[np.float
         SkewError: a difference is beyond what single precision explains.
     """
     outputs = model.run(features)
-    wrong = np.flatnonzero(~np.isclose(outputs, reference, rtol=RTOL, atol=ATOL).all(axis=1))
+    wrong = np.flatnonzero(~agree(outputs, reference))
     if len(wrong):
         row = int(wrong[0])
         raise SkewError(
@@ -54,13 +53,19 @@ def measure_skew(model: Model, features: Matrix, reference: npt.NDArray[np.float
             f"row {row + 1}: found {outputs[row].tolist()}, expected {reference[row].tolist()}; "
             "a step of the pipeline converts to ONNX differently: change that step"
         )
-    return round(float(np.abs(outputs - reference).max()), 6)
+    return _short(np.abs(outputs - reference).max())
 
 
 def measure(target: npt.NDArray[np.float64], outputs: npt.NDArray[np.float64], contract: Contract) -> Metrics:
-    """Return the metrics of outputs of shape (rows, classes or 1) for a target of shape (rows,)."""
+    """Return the metrics of outputs of shape (rows, classes or 1) for a target of shape (rows,).
+
+    Raises:
+        DataError: a metric is not a number, because there are too few rows.
+    """
     found = _classification(target, outputs) if contract.classes else _regression(target, outputs[:, 0])
-    return {name: round(float(value), 6) for name, value in found.items()}
+    if missing := [name for name, value in found.items() if not np.isfinite(value)]:
+        raise DataError(f"{missing[0]} of {len(target)} hold-out rows is not a number; supply more rows")
+    return {name: _short(value) for name, value in found.items()}
 
 
 def trivial_outputs(train: Examples, rows: int, contract: Contract) -> npt.NDArray[np.float64]:
@@ -90,6 +95,10 @@ def _regression(target: npt.NDArray[np.float64], predicted: npt.NDArray[np.float
     }
 
 
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")  # six significant digits, whatever the unit
+
+
 def _reference(project: Project) -> npt.NDArray[np.float64]:
-    table = pq.read_table(project.paths.reference)
+    table = read_table(project.paths.reference)
     return np.column_stack([column.to_numpy() for column in table.columns])

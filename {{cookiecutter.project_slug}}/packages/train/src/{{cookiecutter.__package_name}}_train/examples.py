@@ -1,10 +1,12 @@
 """Rows with their answers, as scikit-learn takes them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from .prediction import Contract, DataError, Matrix, check_batch, encode
 
@@ -20,6 +22,18 @@ class Examples:
 
     features: Matrix
     target: npt.NDArray[np.float64]
+
+
+def read_table(path: Path) -> pa.Table:
+    """Return a table that an earlier stage wrote.
+
+    Raises:
+        DataError: it is absent or damaged.
+    """
+    try:
+        return pq.read_table(path, partitioning=None)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path} cannot be read ({error}); run the stages before this one (dvc repro)") from error
 
 
 def load_examples(table: pa.Table, contract: Contract) -> Examples:

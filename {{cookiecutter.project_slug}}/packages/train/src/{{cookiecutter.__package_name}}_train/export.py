@@ -1,11 +1,11 @@
 """Turn a fitted pipeline and its contract into one ONNX file that explains and verifies itself."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import yaml
 from onnx import ModelProto
 from onnx.helper import set_model_props
@@ -18,6 +18,7 @@ from .prediction import (
     INPUT,
     Baseline,
     Category,
+    Checked,
     ConfigError,
     Contract,
     FeatureBaseline,
@@ -25,6 +26,8 @@ from .prediction import (
     Lineage,
     Matrix,
     as_json,
+    decode,
+    encode,
     seal,
 )
 from .project import CONFIG, Params
@@ -32,43 +35,56 @@ from .project import CONFIG, Params
 OPSET = 21
 GOLDEN_ROWS = 8
 PERCENTILES = np.linspace(0, 1, 101)
+Outputs = npt.NDArray[np.float64]
 DVC_YAML = Path("dvc.yaml")
 
 
-def export(
-    pipeline: Pipeline,
-    contract: Contract,
-    lineage: Lineage,
-    table: pa.Table,
-    features: Matrix,
-    outputs: npt.NDArray[np.float64],
-) -> bytes:
+def export(pipeline: Pipeline, contract: Contract, lineage: Lineage, features: Matrix) -> bytes:
     """Return the model file's bytes: the same for the same arguments.
 
     Args:
         pipeline: fitted.
         contract: what it was fitted under.
         lineage: what it was fitted from.
-        table: the training rows.
-        features: the same rows, encoded.
-        outputs: what the pipeline computes for them, of shape (rows, classes or 1).
+        features: the training rows, of shape (rows, features).
     """
     options = {id(pipeline): {"zipmap": False}} if contract.classes else None
     kind = [(INPUT, FloatTensorType([None, features.shape[1]]))]
     # without a name the graph gets a random one, and no two files are equal
     model = to_onnx(pipeline, initial_types=kind, options=options, name="model", target_opset=OPSET)
     _sort_opsets(model)
-    chosen = np.unique(np.linspace(0, len(features) - 1, GOLDEN_ROWS).astype(int))
-    rows = table.select(list(contract.features)).take(chosen).to_pylist()
     metadata = {
-        "baseline": as_json(measure(features, outputs, contract)),
+        "baseline": as_json(measure(features, compute_outputs(pipeline, features, contract), contract)),
         "contract": as_json(contract),
         "format": FORMAT,
-        "golden": as_json(Golden(rows=rows, outputs=outputs[chosen].tolist())),
+        "golden": as_json(make_golden(pipeline, features, contract)),
         "lineage": as_json(lineage),
     }
     set_model_props(model, metadata)
     return seal(model.SerializeToString(deterministic=True))
+
+
+def compute_outputs(pipeline: Pipeline, features: Matrix, contract: Contract) -> Outputs:
+    """Return what scikit-learn computes, of shape (rows, classes or 1): the reference for the exported model."""
+    if contract.classes:
+        return np.asarray(pipeline.predict_proba(features), dtype=np.float64)
+    return np.asarray(pipeline.predict(features), dtype=np.float64).reshape(-1, 1)
+
+
+def make_golden(pipeline: Pipeline, features: Matrix, contract: Contract) -> Golden:
+    """Return rows that run through the range of each feature, one of them with all missing that may be.
+
+    They are composed feature by feature, so that no row of the training data goes into the file.
+    """
+    columns = {}
+    for (name, field), column in zip(contract.features.items(), features.T, strict=True):
+        present = column[~np.isnan(column)]
+        steps = np.linspace(0, 1, GOLDEN_ROWS)
+        values = np.quantile(present, steps, method="nearest") if len(present) else np.full(GOLDEN_ROWS, np.nan)
+        columns[name] = np.append(values, np.nan if field.missing else values[0]).astype(np.float64)
+    golden = Checked(columns, np.ones(GOLDEN_ROWS + 1, dtype=bool), {}, {})
+    outputs = compute_outputs(pipeline, encode(golden, contract), contract)
+    return Golden(rows=decode(golden, contract.features).to_pylist(), outputs=outputs.tolist())
 
 
 def _sort_opsets(model: ModelProto) -> None:
@@ -78,7 +94,7 @@ def _sort_opsets(model: ModelProto) -> None:
     model.opset_import.extend(opsets)
 
 
-def measure(features: Matrix, outputs: npt.NDArray[np.float64], contract: Contract) -> Baseline:
+def measure(features: Matrix, outputs: Outputs, contract: Contract) -> Baseline:
     """Return how the training rows and the model's outputs on them are distributed."""
     columns = {
         name: _levels(column, field.values) if isinstance(field, Category) else _percentiles(column)
@@ -115,12 +131,13 @@ def read_lineage(params: Params) -> Lineage:
     try:
         paths = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["paths"]
         declared = yaml.safe_load(DVC_YAML.read_text(encoding="utf-8"))["stages"]["train"]["deps"]
-        names = [paths[name[8:-1]] if name.startswith("${paths.") else name for name in declared]
+        names = [re.sub(r"\$\{paths\.(\w+)\}", lambda found: str(paths[found[1]]), name) for name in declared]
         inputs = {name: _md5(Path(name)) for name in sorted(names)}
-    except (OSError, KeyError) as error:
+    except (OSError, AttributeError, KeyError, TypeError, yaml.YAMLError) as error:
         raise ConfigError(f"the inputs of the train stage in {DVC_YAML} cannot be read: {error}") from error
     return Lineage(inputs=inputs, params={"seed": params.seed, "train": params.train.model_dump(mode="json")})
 
 
 def _md5(path: Path) -> str:
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -1,7 +1,6 @@
 """Stage 4: fit a scikit-learn pipeline that follows from the contract, and export it as one ONNX file."""
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.compose import ColumnTransformer
@@ -16,22 +15,19 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from .examples import Examples, load_examples
-from .export import export, read_lineage
-from .prediction import Category, Contract, DataError, Matrix, whole_file
+from .examples import Examples, load_examples, read_table
+from .export import compute_outputs, export, read_lineage
+from .prediction import Category, Contract, DataError, whole_file
 from .project import Project, TrainParams
-
-Outputs = npt.NDArray[np.float64]
 
 
 def run(project: Project) -> None:
     """Fit on the training table; write the candidate model, and the pipeline's own outputs for the skew check."""
     paths, params, contract = project.paths, project.params, project.contract
-    table = pq.read_table(paths.train)
-    examples = load_examples(table, contract)
+    examples = load_examples(read_table(paths.train), contract)
     pipeline = fit(examples, contract, params.train, params.seed)
-    outputs = predict(pipeline, examples.features, contract)
-    model = export(pipeline, contract, read_lineage(params), table, examples.features, outputs)
+    outputs = compute_outputs(pipeline, examples.features, contract)
+    model = export(pipeline, contract, read_lineage(params), examples.features)
     with whole_file(paths.candidate) as file:
         file.write(model)
     with whole_file(paths.reference) as file:
@@ -52,13 +48,6 @@ def fit(examples: Examples, contract: Contract, params: TrainParams, seed: int) 
         )
     target = examples.target.astype(np.int64) if contract.classes else examples.target
     return build_pipeline(contract, params, seed).fit(examples.features, target)
-
-
-def predict(pipeline: Pipeline, features: Matrix, contract: Contract) -> Outputs:
-    """Return what scikit-learn computes, of shape (rows, classes or 1): the reference for the exported model."""
-    if contract.classes:
-        return np.asarray(pipeline.predict_proba(features), dtype=np.float64)
-    return np.asarray(pipeline.predict(features), dtype=np.float64).reshape(-1, 1)
 
 
 def build_pipeline(contract: Contract, params: TrainParams, seed: int) -> Pipeline:

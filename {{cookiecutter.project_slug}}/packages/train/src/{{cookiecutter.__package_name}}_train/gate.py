@@ -6,18 +6,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
+import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
-from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+from sklearn.metrics import balanced_accuracy_score, r2_score
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from .examples import Examples, load_examples
-from .prediction import ConfigError, Contract, ProjectError, whole_file
+from .examples import Examples, load_examples, read_table
+from .prediction import Contract, DataError, Model, ProjectError, whole_file
 from .project import GateParams, Project
 from .results import Results
 
 FOLDS = 3
+LEAVES = 64
 MOST_ROWS = 20_000
 
 
@@ -27,9 +29,10 @@ class GateError(ProjectError):
 
 @dataclass(frozen=True)
 class Gate:
-    """One condition: what was found, the limit, and on which side of it a model passes."""
+    """One condition: what was found, the limit, on which side of it a model passes, and the parameter that says so."""
 
     name: str
+    param: str
     found: float
     limit: float
     at_least: bool
@@ -42,7 +45,7 @@ class Gate:
     @property
     def allowed(self) -> str:
         """The limit in words."""
-        return f"{'at least' if self.at_least else 'at most'} {self.limit:g}"
+        return f"{'at least' if self.at_least else 'at most'} {self.limit:.9g}"
 
 
 def run(project: Project) -> None:
@@ -52,14 +55,20 @@ def run(project: Project) -> None:
         GateError: it does not; the model is left as it was.
     """
     paths, params = project.paths, project.params
-    results = Results.model_validate_json(paths.metrics.read_text(encoding="utf-8"))
-    examples = load_examples(pq.read_table(paths.train), project.contract)
+    results = _read_results(paths.metrics)
+    examples = load_examples(read_table(paths.train), project.contract)
     leaks = score_single_features(examples, project.contract, params.seed)
     gates = list_gates(results, leaks, params.gate, project.contract)
     _report(gates, paths.gate)
     if failed := [gate for gate in gates if not gate.passed]:
-        reasons = "; ".join(f"{gate.name}: found {gate.found:g}, allowed {gate.allowed}" for gate in failed)
-        raise GateError(f"the gate refused the candidate: {reasons}; {paths.model} is left as it was")
+        reasons = "; ".join(
+            f"{gate.name}: found {gate.found:.9g}, allowed {gate.allowed} (gate.{gate.param})" for gate in failed
+        )
+        raise GateError(
+            f"the gate refused the candidate: {reasons}; {paths.model} is left as it was: "
+            "correct the data, the model or the limits in params.yaml"
+        )
+    Model.load(paths.candidate, contract=project.contract)
     with whole_file(paths.model) as file:
         file.write(paths.candidate.read_bytes())
 
@@ -72,25 +81,27 @@ def list_gates(results: Results, leaks: Mapping[str, float], params: GateParams,
         leaks: for each feature, how well it predicts the target alone.
         params: the limits.
         contract: whether it is a classification.
-
-    Raises:
-        ConfigError: a limit is set on a metric that does not exist.
     """
     model, trivial = results.model, results.trivial
-    if unknown := [name for name in (*params.minimum, *params.maximum) if name not in model]:
-        raise ConfigError(f"params.yaml: gate: no metric is named {unknown[0]!r}; expected {', '.join(model)}")
     main = "balanced_accuracy" if contract.classes else "r2"
     return [
-        *(Gate(name, model[name], limit, at_least=True) for name, limit in params.minimum.items()),
-        *(Gate(name, model[name], limit, at_least=False) for name, limit in params.maximum.items()),
+        *(Gate(name, f"minimum.{name}", model[name], limit, at_least=True) for name, limit in params.minimum.items()),
+        *(Gate(name, f"maximum.{name}", model[name], limit, at_least=False) for name, limit in params.maximum.items()),
         Gate(
             f"gain in {main} over the trivial model",
+            "min_gain_over_trivial",
             round(model[main] - trivial[main], 6),
             params.min_gain_over_trivial,
             at_least=True,
         ),
         *(
-            Gate(f"leakage: {main} from {name} alone", score, params.max_single_feature_score, at_least=False)
+            Gate(
+                f"leakage: {main} from {name} alone",
+                "max_single_feature_score",
+                score,
+                params.max_single_feature_score,
+                at_least=False,
+            )
             for name, score in leaks.items()
         ),
     ]
@@ -100,20 +111,37 @@ def score_single_features(examples: Examples, contract: Contract, seed: int) -> 
     """Return how well each feature predicts the target alone: a small tree's balanced accuracy or r², cross-validated.
 
     A feature that alone almost determines the target was most likely made from it, and will not be there in time.
+
+    Raises:
+        DataError: a class has too few rows to be both learned and tested.
     """
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(examples.target))[:MOST_ROWS])
     features, target = examples.features[rows], examples.target[rows]
     if contract.classes:
-        tree, scoring = DecisionTreeClassifier(max_leaf_nodes=64, random_state=seed), "balanced_accuracy"
-        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+        tree, score = DecisionTreeClassifier(max_leaf_nodes=LEAVES, random_state=seed), balanced_accuracy_score
+        folds = StratifiedKFold(_count_folds(target, contract), shuffle=True, random_state=seed)
     else:
-        tree, scoring = DecisionTreeRegressor(max_leaf_nodes=64, random_state=seed), "r2"
+        tree, score = DecisionTreeRegressor(max_leaf_nodes=LEAVES, random_state=seed), r2_score
         folds = KFold(FOLDS, shuffle=True, random_state=seed)
-    return {
-        name: round(float(cross_val_score(tree, features[:, [index]], target, cv=folds, scoring=scoring).mean()), 6)
-        for index, name in enumerate(contract.features)
-    }
+    guesses = (cross_val_predict(tree, features[:, [index]], target, cv=folds) for index in range(features.shape[1]))
+    return {name: float(f"{score(target, guess):.6g}") for name, guess in zip(contract.features, guesses, strict=True)}
+
+
+def _count_folds(target: npt.NDArray[np.float64], contract: Contract) -> int:
+    """Return as many folds as there are, or as the rarest class has rows."""
+    counts = np.bincount(target.astype(int), minlength=len(contract.classes))
+    if counts.min() < 2:
+        rare = contract.classes[int(counts.argmin())]
+        raise DataError(f"{contract.target_name} {rare} has {counts.min()} training rows, expected two or more")
+    return min(FOLDS, int(counts.min()))
+
+
+def _read_results(path: Path) -> Results:
+    try:
+        return Results.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}); run the stages before this one (dvc repro)") from error
 
 
 def _report(gates: list[Gate], path: Path) -> None:
@@ -122,5 +150,5 @@ def _report(gates: list[Gate], path: Path) -> None:
         file.write(json.dumps(rows, indent=2).encode() + b"\n")
     table = Table("gate", "found", "allowed", "")
     for gate in gates:
-        table.add_row(gate.name, f"{gate.found:g}", gate.allowed, "passed" if gate.passed else "FAILED")
+        table.add_row(gate.name, f"{gate.found:.9g}", gate.allowed, "passed" if gate.passed else "FAILED")
     Console(stderr=True).print(table)

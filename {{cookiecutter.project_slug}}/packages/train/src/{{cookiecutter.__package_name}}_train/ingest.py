@@ -66,7 +66,7 @@ def _download(source: str, folder: Path) -> list[str]:
 
 
 def _list_tables(filesystem: fsspec.AbstractFileSystem, address: str) -> list[str]:
-    if not filesystem.isdir(address):
+    if _file_name(address).lower().endswith(SUFFIXES) or not filesystem.isdir(address):
         table_suffix(_file_name(address))
         return [address]
     files = sorted(file for file in filesystem.ls(address, detail=False) if file.lower().endswith(SUFFIXES))

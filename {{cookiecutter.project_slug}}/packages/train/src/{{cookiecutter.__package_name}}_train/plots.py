@@ -13,6 +13,7 @@ from .prediction import Contract, whole_file
 
 BINS = 10
 MOST_POINTS = 2000
+MOST_PAIRS = 10_000
 Array = npt.NDArray[np.float64]
 
 
@@ -36,10 +37,11 @@ def write_plots(folder: Path, target: Array, outputs: Array, contract: Contract)
 def calibrate(target: npt.NDArray[np.int64], outputs: Array) -> list[tuple[float, float, int]]:
     """Return the reliability curve: mean predicted probability, observed share and count, for each bin that has any.
 
-    Each probability of each class counts as one forecast of that class (one against the rest).
+    Of two classes, the forecasts are the second's probabilities; of more, those of each class against the rest.
     """
-    happened = (target[:, None] == np.arange(outputs.shape[1])).ravel()
-    forecast = outputs.ravel()
+    classes = np.arange(outputs.shape[1])[1 if outputs.shape[1] == 2 else 0 :]
+    happened = (target[:, None] == classes).ravel()
+    forecast = outputs[:, classes].ravel()
     bins = np.minimum((forecast * BINS).astype(int), BINS - 1)
     return [
         (round(float(forecast[mask].mean()), 6), round(float(happened[mask].mean()), 6), int(mask.sum()))
@@ -51,7 +53,8 @@ def calibrate(target: npt.NDArray[np.int64], outputs: Array) -> list[tuple[float
 def _write_confusion(
     folder: Path, actual: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: Sequence[str]
 ) -> None:
-    pairs = zip(actual.tolist(), predicted.tolist(), strict=True)
+    step = max(1, len(actual) // MOST_PAIRS)  # the picture counts all, the table in git has a share of them
+    pairs = zip(actual[::step].tolist(), predicted[::step].tolist(), strict=True)
     _write_table(folder / "confusion.csv", ("actual", "predicted"), ((classes[a], classes[p]) for a, p in pairs))
     counts = np.zeros((len(classes), len(classes)), dtype=int)
     np.add.at(counts, (actual, predicted), 1)
@@ -81,7 +84,7 @@ def _write_calibration(folder: Path, target: npt.NDArray[np.int64], outputs: Arr
 
 def _write_residuals(folder: Path, target: Array, predicted: Array, label: str) -> None:
     step = max(1, len(target) // MOST_POINTS)
-    points = np.column_stack([target, predicted, target - predicted])[::step].round(6).tolist()
+    points = np.column_stack([target, predicted, target - predicted])[::step].tolist()
     _write_table(folder / "residuals.csv", ("actual", "predicted", "residual"), points)
     figure = Figure(figsize=(5, 4.5), layout="constrained")
     axes = figure.subplots()

@@ -1,14 +1,13 @@
 """The prediction package, on which training builds; only this module spells its name."""
 
 from {{ cookiecutter.__package_name }}_predict.artefact import (
-    ATOL,
     FORMAT,
     INPUT,
-    RTOL,
     Baseline,
     FeatureBaseline,
     Golden,
     Lineage,
+    agree,
     as_json,
     seal,
 )
@@ -21,7 +20,8 @@ from {{ cookiecutter.__package_name }}_predict.contract import (
     Number,
     load_contract,
 )
-from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError, ProjectError
+from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError, ModelError, ProjectError
+from {{ cookiecutter.__package_name }}_predict.main import run_app
 from {{ cookiecutter.__package_name }}_predict.model import Model
 from {{ cookiecutter.__package_name }}_predict.rejects import Rejects, rejects_file
 from {{ cookiecutter.__package_name }}_predict.tables import (
@@ -34,16 +34,15 @@ from {{ cookiecutter.__package_name }}_predict.tables import (
     empty_table,
     encode,
     read_batches,
+    readable,
     table_suffix,
 )
 from {{ cookiecutter.__package_name }}_predict.yamlfile import load_yaml, parse_yaml
 
 __all__ = [
-    "ATOL",
     "FORMAT",
     "INPUT",
     "NULLS",
-    "RTOL",
     "SUFFIXES",
     "Baseline",
     "Boolean",
@@ -58,9 +57,11 @@ __all__ = [
     "Lineage",
     "Matrix",
     "Model",
+    "ModelError",
     "Number",
     "ProjectError",
     "Rejects",
+    "agree",
     "as_json",
     "check_batch",
     "decode",
@@ -70,7 +71,9 @@ __all__ = [
     "load_yaml",
     "parse_yaml",
     "read_batches",
+    "readable",
     "rejects_file",
+    "run_app",
     "seal",
     "table_suffix",
     "whole_file",

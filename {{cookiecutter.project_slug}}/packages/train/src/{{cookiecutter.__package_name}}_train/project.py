@@ -6,7 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from .prediction import Contract, load_contract, load_yaml
+from .prediction import ConfigError, Contract, load_contract, load_yaml
+from .results import CLASSIFICATION_METRICS, REGRESSION_METRICS
 
 CONFIG = Path("config/default.yaml")
 PARAMS = Path("params.yaml")
@@ -21,7 +22,7 @@ class Paths(_Strict):
     """Every path of the pipeline, relative to the project's root; `dvc.yaml` reads the same section."""
 
     contract: Path = Field(alias="schema")
-    source: str
+    source: Annotated[str, Field(min_length=1)]
     raw: Path
     clean: Path
     quarantine: Path
@@ -124,5 +125,9 @@ class Project:
         Raises:
             ConfigError: a file is absent, or has an unknown, missing or ill-typed key, which the message names.
         """
-        paths = load_yaml(CONFIG, Config).paths
-        return cls(paths, load_yaml(PARAMS, Params), load_contract(paths.contract))
+        paths, params = load_yaml(CONFIG, Config).paths, load_yaml(PARAMS, Params)
+        contract = load_contract(paths.contract)
+        known = CLASSIFICATION_METRICS if contract.classes else REGRESSION_METRICS
+        if unknown := [name for name in (*params.gate.minimum, *params.gate.maximum) if name not in known]:
+            raise ConfigError(f"{PARAMS}: gate: no metric is named {unknown[0]!r}; expected {', '.join(known)}")
+        return cls(paths, params, contract)

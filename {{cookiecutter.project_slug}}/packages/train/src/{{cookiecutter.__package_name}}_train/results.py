@@ -3,6 +3,8 @@
 from pydantic import BaseModel
 
 Metrics = dict[str, float]
+CLASSIFICATION_METRICS = ("accuracy", "balanced_accuracy", "f1_macro", "log_loss")
+REGRESSION_METRICS = ("r2", "mae", "rmse")
 
 
 class Results(BaseModel):

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.model_selection import train_test_split
 
+from .examples import read_table
 from .prediction import Contract, DataError, whole_file
 from .project import Project
 
@@ -12,7 +13,7 @@ from .project import Project
 def run(project: Project) -> None:
     """Write the training and the test table."""
     paths, params = project.paths, project.params
-    parts = split(pq.read_table(paths.clean), project.contract, params.split.test_share, params.seed)
+    parts = split(read_table(paths.clean), project.contract, params.split.test_share, params.seed)
     for path, part in zip((paths.train, paths.test), parts, strict=True):
         with whole_file(path) as file:
             pq.write_table(part, file)

@@ -27,11 +27,12 @@ from .project import Project
 
 @dataclass(frozen=True)
 class Validation:
-    """How many rows there were, and how many broke the contract."""
+    """How many rows there were, how many broke the contract, and how many values of each field were refused."""
 
     rows: int
     quarantined: int
     share: float
+    fields: dict[str, int]
 
 
 def run(project: Project) -> None:
@@ -44,7 +45,7 @@ def run(project: Project) -> None:
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("Validating", total=1.0)
         result = validate(
-            sorted(paths.raw.iterdir()),
+            sorted(paths.raw.iterdir(), key=lambda path: path.name),
             project.contract,
             paths.clean,
             paths.quarantine,
@@ -53,10 +54,11 @@ def run(project: Project) -> None:
     with whole_file(paths.validation) as file:
         file.write(json.dumps(asdict(result), indent=2).encode() + b"\n")
     if result.share > allowed or result.quarantined == result.rows:
+        where = ", ".join(f"{name} {count}" for name, count in result.fields.items())
         raise DataError(
-            f"{result.quarantined} of {result.rows} rows break the contract ({result.share:.1%}); allowed are "
-            f"{allowed:.1%} (validate.max_quarantined); the reasons are in {paths.quarantine}: correct the source, "
-            f"{paths.contract} or the limit"
+            f"{result.quarantined} of {result.rows} rows break the contract ({result.share:.4g}); the share allowed is "
+            f"{allowed:.4g} (validate.max_quarantined); refused values: {where or 'none'}; the reasons are in "
+            f"{paths.quarantine}: correct the source, {paths.contract} or the limit"
         )
 
 
@@ -85,7 +87,8 @@ def validate(
                     accepted += table.num_rows
                     progress((done + share) / len(sources))
         total = accepted + refused.count
-    return Validation(total, refused.count, round(refused.count / total, 6) if total else 0.0)
+    fields_refused = {name: count for name, count in refused.fields.most_common() if count}
+    return Validation(total, refused.count, round(refused.count / total, 6) if total else 0.0, fields_refused)
 
 
 def _clean_tables(source: Path, fields: Fields, refused: Rejects) -> Iterator[tuple[pa.Table, float]]:
