@@ -57,6 +57,13 @@ def project(session: nox.Session, case: str) -> None:
 
 
 @nox.session(default=False)
+def new(session: nox.Session) -> None:
+    """Ask the questions and render a project beside this folder; arguments after -- go to cookiecutter."""
+    install(session)
+    session.run("cookiecutter", str(ROOT), "--output-dir", str(ROOT.parent), *session.posargs)
+
+
+@nox.session(default=False)
 def demo(session: nox.Session) -> None:
     """Render the default case into demo/, train it, and answer a request from its prediction package alone."""
     install(session)

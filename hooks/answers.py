@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from cookiecutter.exceptions import FailedHookException
 from jinja2 import Environment
@@ -19,7 +20,6 @@ from jinja2.ext import Extension
 from slugify import slugify
 
 ROOT = Path(__file__).resolve().parent.parent
-DECLARED = (ROOT / "cookiecutter.json").read_text(encoding="utf-8")
 PROJECT = ROOT / "{{cookiecutter.project_slug}}"
 LONGEST_NAME = 50
 LONGEST_TEXT = 200
@@ -27,7 +27,10 @@ DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "
 # modules whose distribution, as the locks name it, is called otherwise
 MODULES = {"attr", "dateutil", "git", "hydra", "pil", "pkg_resources", "skimage", "sklearn", "yaml", "zmq"}
 URLS = {
-    "local": (r"(?!.*://)[\w./~:][\w./~: -]*", "the path of a folder, with / between its parts"),
+    "local": (
+        r"(\.\./|~/|/|[A-Za-z]:/)[\w.][\w./ -]*",
+        "a folder outside of the project: ../name, ~/name, /name or C:/name",
+    ),
     "s3": (r"s3://[a-z0-9][a-z0-9.-]+(/[\w.=-]+)*/?", "s3://bucket/path"),
     "gcs": (r"gs://[a-z0-9][\w.-]+(/[\w.=-]+)*/?", "gs://bucket/path"),
     "azure": (r"azure://[a-z0-9][a-z0-9-]+(/[\w.=-]+)*/?", "azure://container/path"),
@@ -43,7 +46,7 @@ DEFAULT_URLS = {
 SLUG = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 PACKAGE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 EMAIL = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_{|}~-]+@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}")
-TEMPLATE_SYNTAX = re.compile(r"{{|{%|{#")
+TEMPLATE_SYNTAX = re.compile(r"{{|{%|{#|# jinja:")
 Answers = Mapping[str, object]
 
 
@@ -57,7 +60,7 @@ class AnswersExtension(Extension):
         sys.modules.pop(__name__, None)
         self.asking = False
         self.templated: list[str] = []
-        self.declared = set(map(str, json.loads(DECLARED).values()))
+        self.declared = set(map(str, declared().values()))
         environment.filters.update(
             begin_answers=self.begin_answers,
             sound_slug=sound_slug,
@@ -85,7 +88,7 @@ class AnswersExtension(Extension):
             FailedHookException: with a sentence for every problem.
         """
         self.asking = False
-        syntax = "expected plain text without {{, {% or {#"
+        syntax = "expected plain text without {{, {%, {# or # jinja:"
         problems = [f"found {text!r} in an answer, {syntax}" for text in self.templated]
         problems += find_problems(answers)
         if problems:
@@ -101,9 +104,11 @@ def find_problems(answers: Answers) -> Iterator[str]:
     yield from _name_problems("project_slug", text["project_slug"], SLUG, "dashes")
     if text["__package_name"] != text["project_slug"].replace("-", "_"):
         yield from _name_problems("__package_name", text["__package_name"], PACKAGE, "underscores")
+    if text["__distribution"] != text["__package_name"].replace("_", "-"):
+        yield f"__distribution: found {text['__distribution']!r}, expected the package's name with dashes"
     if not EMAIL.fullmatch(text["author_email"]):
         yield f"author_email: found {text['author_email']!r}, expected an address such as name@example.com"
-    for name, allowed in json.loads(DECLARED)["_choices"].items():
+    for name, allowed in declared()["_choices"].items():
         if text[name] not in allowed:
             yield f"{name}: found {text[name]!r}, expected {' or '.join(allowed)}"
     pattern, expected = URLS.get(text["dvc_remote"], (".*", ""))
@@ -127,6 +132,13 @@ def default_remote_url(answers: Answers) -> str:
 def quoted(text: str) -> str:
     """Return text as a double-quoted string that JSON, TOML and YAML all read as the same text."""
     return json.dumps(text, ensure_ascii=False)
+
+
+@cache
+def declared() -> dict[str, Any]:
+    """Return `cookiecutter.json` as it was written."""
+    content: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+    return content
 
 
 @cache

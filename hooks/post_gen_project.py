@@ -54,3 +54,4 @@ if __name__ == "__main__":
     chosen = json.loads(r"""{{ cookiecutter | tojson }}""")
     remove(Path.cwd(), list_unchosen(chosen))
     init_git(Path.cwd())
+    print(f"made {Path.cwd().name}; next: cd {Path.cwd().name}, then python3 bootstrap.py repro (its README goes on)")

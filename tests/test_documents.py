@@ -18,7 +18,7 @@ COOKIECUTTER = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8
 def test_readme_names_sessions_that_exist() -> None:
     text = "\n".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))
     named = {name.strip('"') for name in re.findall(r'bootstrap\.py ("[^"]+"|[a-z]+)', text)}
-    assert {"demo", "tests", "lint", "project", "lock", "project(default)"} <= named
+    assert {"demo", "new", "tests", "lint", "project", "lock", "project(default)"} <= named
     nox = [sys.executable, "-m", "nox", "--list", "--sessions", *named]
     done = subprocess.run(nox, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

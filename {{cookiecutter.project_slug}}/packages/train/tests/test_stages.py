@@ -20,7 +20,12 @@ from {{ cookiecutter.__package_name }}_train.cli import main
 from {{ cookiecutter.__package_name }}_train.evaluate import SkewError
 from {{ cookiecutter.__package_name }}_train.gate import Gate, GateError
 from {{ cookiecutter.__package_name }}_train.plots import calibrate
-from {{ cookiecutter.__package_name }}_train.prediction import ConfigError, DataError, Model, ModelError
+from {{ cookiecutter.__package_name }}_train.prediction import (
+    ConfigError,
+    DataError,
+    Model,
+    ModelError,
+)
 from {{ cookiecutter.__package_name }}_train.project import Project
 
 REGRESSION = pytest.mark.parametrize("kind", ["regression"])

@@ -20,7 +20,12 @@ from {{ cookiecutter.__package_name }}_predict.contract import (
     Number,
     load_contract,
 )
-from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError, ModelError, ProjectError
+from {{ cookiecutter.__package_name }}_predict.errors import (
+    ConfigError,
+    DataError,
+    ModelError,
+    ProjectError,
+)
 from {{ cookiecutter.__package_name }}_predict.main import run_app
 from {{ cookiecutter.__package_name }}_predict.model import Model
 from {{ cookiecutter.__package_name }}_predict.rejects import Rejects, rejects_file
