@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from {{ cookiecutter.__package_name }}_predict.contract import Boolean, Category, Contract, Number
+from {{ cookiecutter.__package_name }}_predict import Contract
+from {{ cookiecutter.__package_name }}_predict.fields import Boolean, Category, Number
 from {{ cookiecutter.__package_name }}_train.cli import main
 
 ROOT = Path(__file__).parents[1]

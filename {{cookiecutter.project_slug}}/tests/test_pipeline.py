@@ -102,7 +102,7 @@ def list_modules(module: str) -> set[str]:
             package = module.rpartition(".")[0]
             for name in node.names if node.module == "prediction" else ():
                 origin = getattr(getattr(prediction, name.name), "__module__", None)
-                found |= {f"{origin.rpartition('.')[2]}.py"} if origin and origin.startswith(PREDICT) else set()
-            if node.module not in ("prediction", "project"):
+                found |= list_modules(origin) if origin and origin.startswith(PREDICT) else set()
+            if node.module not in ("prediction", *FILES_AND_ERRORS):
                 found |= list_modules(f"{package}.{node.module}")
     return found

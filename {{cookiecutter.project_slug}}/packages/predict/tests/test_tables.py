@@ -10,13 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from {{ cookiecutter.__package_name }}_predict import Contract, DataError
-from {{ cookiecutter.__package_name }}_predict.tables import (
-    check_batch,
-    decode,
-    encode,
-    read_batches,
-    table_suffix,
-)
+from {{ cookiecutter.__package_name }}_predict.readers import read_batches, table_suffix
+from {{ cookiecutter.__package_name }}_predict.tables import check_batch, decode, encode
 
 ROW = {"length": 2.5, "count": 7, "colour": "green", "ready": True}
 VALUES = [

@@ -17,8 +17,9 @@ from .atomic import whole_file
 from .contract import Matrix
 from .errors import DataError
 from .model import Model
+from .readers import read_batches, readable, table_suffix
 from .rejects import Rejects, rejects_file
-from .tables import Checked, check_batch, encode, read_batches, readable, table_suffix
+from .tables import Checked, check_batch, encode
 
 OnError = Literal["reject", "stop"]
 T = TypeVar("T")

@@ -12,35 +12,31 @@ from {{ cookiecutter.__package_name }}_predict.artefact import (
     seal,
 )
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
-from {{ cookiecutter.__package_name }}_predict.contract import (
-    Boolean,
-    Category,
-    Contract,
-    Matrix,
-    Number,
-    load_contract,
-)
+from {{ cookiecutter.__package_name }}_predict.contract import Contract, Matrix, load_contract
 from {{ cookiecutter.__package_name }}_predict.errors import (
     ConfigError,
     DataError,
     ModelError,
     ProjectError,
 )
+from {{ cookiecutter.__package_name }}_predict.fields import Boolean, Category, Number
 from {{ cookiecutter.__package_name }}_predict.main import run_app
 from {{ cookiecutter.__package_name }}_predict.model import Model
+from {{ cookiecutter.__package_name }}_predict.readers import (
+    SUFFIXES,
+    read_batches,
+    readable,
+    table_suffix,
+)
 from {{ cookiecutter.__package_name }}_predict.rejects import Rejects, rejects_file
 from {{ cookiecutter.__package_name }}_predict.tables import (
     NULLS,
-    SUFFIXES,
     Checked,
     Fields,
     check_batch,
     decode,
     empty_table,
     encode,
-    read_batches,
-    readable,
-    table_suffix,
 )
 from {{ cookiecutter.__package_name }}_predict.yamlfile import load_yaml, parse_yaml
 
