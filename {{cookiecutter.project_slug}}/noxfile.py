@@ -41,7 +41,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the packages' tests, with coverage; arguments after -- go to pytest instead."""
     prepare(session)
-    every = ["--cov", "--cov-report=term", *(f"{package}/tests" for package in PACKAGES)]
+    every = ["--numprocesses=auto", "--cov", "--cov-report=term", *(f"{package}/tests" for package in PACKAGES)]
     run(session, "pytest", *(session.posargs or every))
 
 

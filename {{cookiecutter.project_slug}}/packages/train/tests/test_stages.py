@@ -89,7 +89,7 @@ def test_exported_model_carries_contract_lineage_baseline_and_golden_rows(evalua
 def test_fit_gives_the_same_bytes_whatever_the_order_of_sets(split_project: Project) -> None:
     package = fit.__name__.partition(".")[0]
     models = set()
-    for seed in ("0", "1", "2"):
+    for seed in ("0", "1"):  # without sorting, these two give different orders
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         subprocess.run([sys.executable, "-m", package, "train"], env=environment, check=True)
         models.add(split_project.paths.candidate.read_bytes())
