@@ -43,7 +43,7 @@ def tests(session: nox.Session) -> None:
 def project(session: nox.Session, case: str) -> None:
     """Render a case, install it from its locks, and run its own sessions; nothing is mended in between."""
     install(session)
-    folder = render(session, Path(session.create_tmp()), CASES[case])
+    folder = render(session, Path(session.create_tmp()) / "rendered", CASES[case])
     run_project(session, folder, "lint", "types", "tests", "e2e", "repro", "predict", "notebooks")
     git = ("git", "-C", str(folder))
     session.run(*git, "add", ".", external=True)
@@ -79,7 +79,9 @@ def demo(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """Bring the locks of the template and of all that it renders up to date; pass --upgrade after -- to renew them."""
     install(session)
-    folder = render(session, Path(session.create_tmp()), {}, "--accept-hooks=no")  # every option's files remain
+    folder = render(
+        session, Path(session.create_tmp()) / "rendered", {}, "--accept-hooks=no"
+    )  # every option's files remain
     with session.chdir(folder):
         session.run("nox", "--sessions", "lock", "--", *session.posargs)
     for path in (folder / "requirements").glob("*.txt"):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from .sandbox import ROOT, run_in
 
@@ -34,6 +35,17 @@ def test_python_of_every_document_runs(reproduced: Path) -> None:
     assert len(blocks) == 2
     for block in blocks:
         run_in(reproduced, sys.executable, "-c", block)
+
+
+def test_plots_that_the_page_on_data_gives_are_those_of_the_pipeline() -> None:
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    given = [yaml.safe_load(block)["plots"] for block in re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)]
+    assert len(given) == 2
+    declared = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["plots"]
+    drawn = {name: plot for entry in declared if isinstance(entry, dict) for name, plot in entry.items()}
+    for name, plot in drawn.items():
+        (shown,) = [entry[name] for plots in given for entry in plots if name in entry]
+        assert shown == {key: value for key, value in plot.items() if key != "title"}
 
 
 def test_commands_of_every_document_run_in_their_order(reproduced: Path, tmp_path: Path) -> None:
