@@ -26,7 +26,8 @@ def read_commands(document: str) -> list[list[str]]:
 def test_sessions_that_a_document_names_exist(document: str) -> None:
     named = {name for command in read_commands(document) if "bootstrap.py" in command for name in command[2:]}
     named |= set(re.findall(r"`(?:python3 )?bootstrap\.py ([a-z0-9]+)", (ROOT / document).read_text(encoding="utf-8")))
-    run_in(ROOT, "nox", "--list", "--sessions", *sorted(named))
+    listed = run_in(ROOT, "nox", "--list", "--sessions", *sorted(named))
+    assert {line.split()[1] for line in listed.splitlines() if line.startswith("* ")} == named
 
 
 def test_python_of_every_document_runs(reproduced: Path) -> None:

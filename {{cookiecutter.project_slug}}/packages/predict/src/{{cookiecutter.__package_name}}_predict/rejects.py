@@ -3,7 +3,7 @@
 A row's number counts the well-formed rows of its file; a line that is no row at all has none.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +31,7 @@ class Rejects:
         self.fields = Counter[str]()
         self._writer = writer
         self._schema = schema
-        self._malformed: list[str] = []
+        self._malformed = deque[str]()  # unlike a list put in another's place, it loses nothing between threads
 
     def add_malformed(self, reason: str) -> None:
         """Keep a line that is not a row at all; the reader calls this, from a thread of its own."""
@@ -56,7 +56,7 @@ class Rejects:
 
     def write_malformed(self, source: str) -> None:
         """Write the malformed lines found since the last call; their row number is empty."""
-        reasons, self._malformed = self._malformed, []
+        reasons = [self._malformed.popleft() for _ in range(len(self._malformed))]
         if reasons:
             empty = pa.nulls(len(reasons), pa.string())
             self._write(source, [None] * len(reasons), reasons, dict.fromkeys(self._schema.names[3:], empty))

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import yaml
 
 from .prediction import (
+    INTEGER_MAX,
     NULLS,
     Boolean,
     Checked,
@@ -24,8 +25,8 @@ from .prediction import (
 )
 
 MOST_VALUES = 50
+SINGLE_MAX = 2**24  # beyond it, single precision skips integers
 MOST_BROKEN = 0.1  # of the values that are there; with more, a column is not of that type
-INTEGER_MAX = 2**53
 HEADER = """\
 # Drafted from {name}: {rows} rows. Check each line: a range or a list of values here is what these rows happened to
 # hold, and production will refuse whatever lies outside.
@@ -98,7 +99,7 @@ def _draft_number(
     if whole and max(abs(low), abs(high)) > INTEGER_MAX:
         notes.append(f"left out: {name!r} has integers beyond 2^53, which no model tells apart; an identifier?")
         return None
-    if whole and max(abs(low), abs(high)) > 2**24:
+    if whole and max(abs(low), abs(high)) > SINGLE_MAX:
         notes.append(f"check: {name!r} has integers beyond 16,777,216, which blur in single precision; an identifier?")
     bounds = {"minimum": int(low), "maximum": int(high)} if whole else {"minimum": low, "maximum": high}
     return {"type": "integer" if whole else "number", **bounds, **missing}

@@ -19,7 +19,7 @@ from {{ cookiecutter.__package_name }}_predict.errors import (
     ModelError,
     ProjectError,
 )
-from {{ cookiecutter.__package_name }}_predict.fields import Boolean, Category, Number
+from {{ cookiecutter.__package_name }}_predict.fields import INTEGER_MAX, Boolean, Category, Number
 from {{ cookiecutter.__package_name }}_predict.main import run_app
 from {{ cookiecutter.__package_name }}_predict.model import Model
 from {{ cookiecutter.__package_name }}_predict.readers import (
@@ -43,6 +43,7 @@ from {{ cookiecutter.__package_name }}_predict.yamlfile import load_yaml, parse_
 __all__ = [
     "FORMAT",
     "INPUT",
+    "INTEGER_MAX",
     "NULLS",
     "SUFFIXES",
     "Baseline",
