@@ -29,7 +29,7 @@ MODULES = {"attr", "dateutil", "git", "hydra", "pil", "pkg_resources", "skimage"
 URLS = {
     "local": (
         r"(\.\./|~/|/|[A-Za-z]:/)[\w.][\w./ -]*",
-        "a folder outside of the project: ../name, ~/name, /name or C:/name",
+        "a folder outside of the project, ../name, ~/name, /name or C:/name",
     ),
     "s3": (r"s3://[a-z0-9][a-z0-9.-]+(/[\w.=-]+)*/?", "s3://bucket/path"),
     "gcs": (r"gs://[a-z0-9][\w.-]+(/[\w.=-]+)*/?", "gs://bucket/path"),
@@ -43,6 +43,8 @@ DEFAULT_URLS = {
     "azure": "azure://{slug}/dvc",
     "ssh": "ssh://dvc@example.com/srv/{slug}/dvc",
 }
+YES = ("yes", "y", "true", "t", "on", "1")
+NO = ("no", "n", "false", "f", "off", "0")
 SLUG = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 PACKAGE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 EMAIL = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_{|}~-]+@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}")
@@ -64,7 +66,9 @@ class AnswersExtension(Extension):
         environment.filters.update(
             begin_answers=self.begin_answers,
             sound_slug=sound_slug,
-            default_remote_url=default_remote_url,
+            yes_or_no=yes_or_no,
+            remote_kind=remote_kind,
+            remote_url=remote_url,
             check_answers=self.check_answers,
             quoted=quoted,
         )
@@ -99,7 +103,7 @@ class AnswersExtension(Extension):
 def find_problems(answers: Answers) -> Iterator[str]:
     """Yield a sentence for each answer that would render badly."""
     text = {name: str(value) for name, value in answers.items()}
-    for name in ("project_name", "description", "author_name", "author_email", "dvc_remote_url"):
+    for name in ("project_name", "description", "author_name", "author_email", "dvc_remote"):
         yield from _text_problems(name, text[name])
     yield from _name_problems("project_slug", text["project_slug"], SLUG, "dashes")
     if text["__package_name"] != text["project_slug"].replace("-", "_"):
@@ -109,11 +113,11 @@ def find_problems(answers: Answers) -> Iterator[str]:
     if not EMAIL.fullmatch(text["author_email"]):
         yield f"author_email: found {text['author_email']!r}, expected an address such as name@example.com"
     for name, allowed in declared()["_choices"].items():
-        if text[name] not in allowed:
+        if text.get(f"__{name}", text[name]) not in allowed:
             yield f"{name}: found {text[name]!r}, expected {' or '.join(allowed)}"
-    pattern, expected = URLS.get(text["dvc_remote"], (".*", ""))
-    if not re.fullmatch(pattern, text["dvc_remote_url"]):
-        yield f"dvc_remote_url: found {text['dvc_remote_url']!r}, expected {expected}, for {text['dvc_remote']}"
+    if not text["__remote"]:
+        addresses = "; ".join(f"{kind}: {example}" for kind, (_, example) in URLS.items())
+        yield f"dvc_remote: found {text['dvc_remote']!r}, expected {', '.join(URLS)}, or an address ({addresses})"
 
 
 def sound_slug(project_name: str) -> str:
@@ -124,9 +128,21 @@ def sound_slug(project_name: str) -> str:
     return f"{slug}-project" if slug.replace("-", "_") in reserved_names() else slug
 
 
-def default_remote_url(answers: Answers) -> str:
-    """Return an address of the kind that the chosen remote needs."""
-    return DEFAULT_URLS.get(str(answers["dvc_remote"]), "").format(slug=answers["project_slug"])
+def yes_or_no(answer: object) -> str:
+    """Return `yes` or `no` for whatever people and tools write for it; empty where it means neither."""
+    text = str(answer).lower()
+    return "yes" if text in YES else "no" if text in NO else ""
+
+
+def remote_kind(remote: str) -> str:
+    """Return the kind of storage that a kind's name or an address means; empty where it means none."""
+    return next((kind for kind, (pattern, _) in URLS.items() if remote == kind or re.fullmatch(pattern, remote)), "")
+
+
+def remote_url(answers: Answers) -> str:
+    """Return the address that was answered, or one of the kind that was."""
+    remote = str(answers["dvc_remote"])
+    return DEFAULT_URLS[remote].format(slug=answers["project_slug"]) if remote in DEFAULT_URLS else remote
 
 
 def quoted(text: str) -> str:

@@ -8,7 +8,20 @@ from pathlib import Path
 
 # option → answer → what belongs to that answer alone
 BELONGS = {
-    "dvc_remote": {
+    "__api": {
+        "yes": [
+            "config/production.yaml",
+            "docs/service.md",
+            "packages/predict/src/*/service/*",
+            "packages/predict/tests/service/*",
+            "requirements/dev-serve.*",
+            "requirements/serve.txt",
+            "tests/engines/*",
+            "tests/test_service.py",
+        ],
+        "no": [],
+    },
+    "__remote": {
         "local": [],
         "s3": ["requirements/remote-s3.*"],
         "gcs": ["requirements/remote-gcs.*"],
@@ -30,10 +43,12 @@ def list_unchosen(answers: Mapping[str, object]) -> list[str]:
 
 
 def remove(root: Path, patterns: list[str]) -> None:
-    """Remove the files that match."""
+    """Remove the files that match, and the folders that hold nothing after it."""
     for pattern in patterns:
         for path in root.glob(pattern):
             path.unlink()
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
 
 
 def succeeds(root: Path, *command: str) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hooks.answers import URLS
 from hooks.post_gen_project import BELONGS, init_git, list_unchosen, remove
 
 from .conftest import ROOT
@@ -14,8 +15,9 @@ TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
 
 def test_table_knows_every_answer_of_its_options() -> None:
     choices = json.loads((ROOT / "cookiecutter.json").read_text())["_choices"]
+    choices["remote"] = list(URLS)
     for option, owners in BELONGS.items():
-        assert list(owners) == choices[option]
+        assert list(owners) == choices[option.removeprefix("__")]
 
 
 @pytest.mark.parametrize(
@@ -29,8 +31,12 @@ def test_what_belongs_to_other_answers_is_removed(tmp_path: Path) -> None:
     (tmp_path / "requirements").mkdir()
     for name in ("remote-s3.txt", "remote-gcs.txt", "dev.txt"):
         (tmp_path / "requirements" / name).touch()
-    remove(tmp_path, list_unchosen({"dvc_remote": "gcs"}))
+    (tmp_path / "tests" / "engines").mkdir(parents=True)
+    (tmp_path / "tests" / "engines" / "test_redis.py").touch()
+    (tmp_path / "tests" / "test_gates.py").touch()
+    remove(tmp_path, list_unchosen({"__remote": "gcs", "__api": "no"}))
     assert {path.name for path in (tmp_path / "requirements").iterdir()} == {"remote-gcs.txt", "dev.txt"}
+    assert [path.name for path in (tmp_path / "tests").iterdir()] == ["test_gates.py"]
 
 
 def test_machine_without_git_is_told_what_to_do(

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hooks.answers import remote_kind
+
 from .conftest import CASES, ROOT, bake
 
 Rendered = Callable[[str], Path]
@@ -77,12 +79,13 @@ def test_answers_stand_in_the_packages_as_they_were_given(case: str, rendered: R
 
 @each_case
 def test_remote_is_configured_and_brings_its_lock(case: str, rendered: Rendered) -> None:
-    remote = CASES[case].get("dvc_remote", "local")
+    answered = CASES[case].get("dvc_remote", "local")
+    remote = remote_kind(answered)
     locks = {name for name in list_files(rendered(case)) if name.startswith("requirements/remote-")}
     assert locks == (set() if remote == "local" else {f"requirements/remote-{remote}.{end}" for end in ("in", "txt")})
     url = (rendered(case) / ".dvc" / "config").read_text().partition("url = ")[2].strip()
-    given = CASES[case].get("dvc_remote_url")
-    assert url == (given or {"local": f"../../{rendered(case).name}-dvc"}.get(remote, url))
+    defaults = {"local": f"../../{rendered(case).name}-dvc", "s3": "s3://penguins/dvc", "azure": "azure://penguins/dvc"}
+    assert url == defaults.get(answered, answered)
     scheme = {"local": "", "gcs": "gs://"}.get(remote, f"{remote}://")
     assert url.startswith(scheme)
 
