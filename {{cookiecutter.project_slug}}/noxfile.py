@@ -5,6 +5,7 @@ import shutil
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import nox
 
@@ -111,10 +112,13 @@ def lock(session: nox.Session) -> None:
     train, predict = "packages/train/pyproject.toml", "packages/predict/pyproject.toml"
     others = {path.stem: [f"requirements/{path.name}"] for path in sorted(LOCKS.glob("*.in")) if path.stem != "dev"}
     dev = [train, predict, "--extra=batch", "requirements/dev.in"]
-    roles = {"dev": dev, "train": [train], "predict": [predict], "batch": [predict, "--extra=batch"], **others}
+    optional = read_project("packages/predict")["optional-dependencies"]
+    extras = {extra: [predict, f"--extra={extra}"] for extra in optional}
+    more = {name: [*extras[name.removeprefix("dev-")], *source] for name, source in others.items() if "dev-" in name}
+    roles = {"dev": dev, "train": [train], "predict": [predict], **extras, **others, **more}
     everything = Path(session.create_tmp()) / "everything.txt"  # one version of each package, whichever roles use it
     everything.write_text("".join(path.read_text() for path in LOCKS.glob("*.txt")))
-    sources = [*dev, *(source for other in others.values() for source in other)]
+    sources = list(dict.fromkeys(source for role in roles.values() for source in role))
     session.run(*command, *sources, f"--output-file={everything}", *session.posargs)
     for role, sources in roles.items():
         options = ["--generate-hashes", f"--constraint={everything}", f"--output-file=requirements/{role}.txt"]
@@ -124,7 +128,8 @@ def lock(session: nox.Session) -> None:
 def prepare(session: nox.Session, *more: str) -> None:
     """Install the locked environment into .venv, where editors look for it; quick where nothing has changed."""
     create_venv(session, VENV)
-    names = ("dev.txt", *(path.name for path in LOCKS.glob("remote-*.txt")), *more)
+    options = (path.name for kind in ("dev-*.txt", "remote-*.txt") for path in LOCKS.glob(kind))
+    names = ("dev.txt", *options, *more)
     uv_pip(session, "sync", VENV, "--require-hashes", *(f"requirements/{name}" for name in names))
     editable = (f"--editable={package}" for package in PACKAGES)
     uv_pip(session, "install", VENV, "--no-deps", "--no-build-isolation", *editable)
@@ -159,7 +164,7 @@ def run(session: nox.Session, program: str, *arguments: str, venv: Path = VENV, 
     return str(printed).strip() if silent else ""
 
 
-def read_project(package: str) -> dict[str, str]:
+def read_project(package: str) -> dict[str, Any]:
     """Return the project table of a package's pyproject.toml."""
-    table: dict[str, str] = tomllib.loads((ROOT / package / "pyproject.toml").read_text())["project"]
+    table: dict[str, Any] = tomllib.loads((ROOT / package / "pyproject.toml").read_text())["project"]
     return table

@@ -68,8 +68,8 @@ def test_schema_that_is_absent_is_refused(tmp_path: Path) -> None:
         ({"colour": "blue"}, "row 1: colour: found 'blue', expected one of 'red', 'green'"),
         ({"colour": ["red"]}, "row 1: colour: found ['red'], expected one of"),
         ({"ready": 1}, "row 1: ready: found 1, expected true or false or null"),
-        ({"size": 1}, "row 1: 'size': unknown field; expected only length, count, colour, ready"),
-        ({None: 1}, "row 1: 'None': unknown field"),
+        ({"size": 1}, "row 1: size: found an unknown field, expected only length, count, colour, ready"),
+        ({None: 1}, "row 1: None: found an unknown field"),
     ],
 )
 def test_row_that_breaks_the_contract_is_refused_by_field(
@@ -86,7 +86,7 @@ def test_row_that_lacks_a_field_is_refused(contract: Contract) -> None:
 
 
 def test_row_that_is_no_object_is_refused(contract: Contract) -> None:
-    with pytest.raises(DataError, match="row 1: found 3; expected an object with the fields length"):
+    with pytest.raises(DataError, match="row 1: found 3, expected an object with the fields length"):
         contract.check_json("[3]")
 
 

@@ -1,8 +1,8 @@
 """The format of a model file: what its metadata holds, and the seal at its end.
 
-A model file is ONNX. Its metadata carries the contract, the lineage, the baseline statistics and a few golden rows; its
-last bytes are a seal, the SHA-256 of all that precedes them. The seal is itself a metadata entry, appended to the
-serialised model: fields of a protocol buffer may follow in any order
+A model file is ONNX. Its metadata carries the contract, the lineage, the baseline statistics, a few golden rows and,
+once it has passed the gate, its metrics; its last bytes are a seal, the SHA-256 of all that precedes them. The seal is
+itself a metadata entry, appended to the serialised model: fields of a protocol buffer may follow in any order
 (https://protobuf.dev/programming-guides/encoding/#order), so the file stays valid ONNX.
 """
 
@@ -88,7 +88,27 @@ def check_seal(data: bytes, path: Path) -> str:
     return trailer[len(_SEAL_PREFIX) :].decode()
 
 
+def add_entry(sealed: bytes, key: str, value: str) -> bytes:
+    """Return a sealed model with one more entry in its metadata, and a seal over it all.
+
+    As a field of a protocol buffer, an entry may follow anywhere: `metadata_props` is field 14 of ModelProto, in which
+    key is field 1 and value field 2 (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
+    """
+    entry = _field(1, key.encode()) + _field(2, value.encode())
+    return seal(sealed[:-_SEAL_LENGTH] + _field(14, entry))
+
+
 def as_json(value: BaseModel | Mapping[str, object]) -> str:
     """Return a part of the metadata as compact JSON, the same for equal values."""
     data = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """Return a field of bytes as protocol buffers write it: tag, length in groups of seven bits, content."""
+    length, groups = len(content), []
+    while True:
+        length, group = length >> 7, length & 0x7F
+        groups.append(group | 0x80 if length else group)
+        if not length:
+            return bytes([number << 3 | 2, *groups]) + content

@@ -10,15 +10,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from .contract import load_contract
 from .errors import ConfigError, DataError
 from .main import run_app
 from .model import Model
-from .settings import load_settings
+from .parts import command_lines
+from .settings import Settings, load_settings
 
 app = typer.Typer(
     help="Predict with a trained model.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
+for commands in command_lines():
+    app.add_typer(commands)
 ModelOption = Annotated[Path | None, typer.Option("--model", help="The model file; by default, the one in config/.")]
 
 
@@ -92,9 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _load(path: Path | None) -> Model:
-    paths = load_settings(**({"paths": {"model": path}} if path else {})).paths
-    contract = load_contract(paths.contract) if paths.contract else None
-    return Model.load(paths.model, contract=contract)
+    paths = load_settings(Settings, {"paths": {"model": path}} if path else {}).paths
+    return Model.load(paths.model, contract=paths.load_contract())
 
 
 def _read_json(records: str) -> bytes:

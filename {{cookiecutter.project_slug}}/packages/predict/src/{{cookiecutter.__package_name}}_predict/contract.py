@@ -3,7 +3,8 @@
 `schema.yaml` is the contract as a person writes it; a model file carries the same contract as JSON.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -20,6 +21,28 @@ Matrix = npt.NDArray[np.float32]
 Row = Mapping[str, object]
 MOST_PROBLEMS = 20
 RESERVED = ("prediction", "probability_", "rejected_")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One place where rows break the contract.
+
+    Attributes:
+        row: which row, counted from zero; None where it is not one of several.
+        field: the name that was found or missed; None where the row itself is not what it should be.
+        found: what was there, in words.
+        expected: what would be accepted, in words.
+    """
+
+    row: int | None
+    field: str | None
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        """Return a sentence for people, who count rows from one."""
+        row = "" if self.row is None else f"row {self.row + 1}: "
+        return f"{row}{'' if self.field is None else f'{self.field}: '}found {self.found}, expected {self.expected}"
 
 
 class Contract(Spec):
@@ -55,7 +78,7 @@ class Contract(Spec):
         """What the column to predict holds."""
         return self.target[self.target_name]
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """The classes to predict, in the order of the model's probabilities; empty for a regression."""
         return self.target_field.values if isinstance(self.target_field, Category) else ()
@@ -86,8 +109,8 @@ class Contract(Spec):
 
     def encode(self, rows: Sequence[Row]) -> Matrix:
         """Return checked rows as a matrix of shape (rows, features); a missing value is NaN."""
-        coders = [(name, field.code) for name, field in self.features.items()]
-        table = [[np.nan if (value := row.get(name)) is None else code(value) for name, code in coders] for row in rows]
+        codes = self._codes
+        table = [[np.nan if (value := row.get(name)) is None else code(value) for name, code in codes] for row in rows]
         return np.array(table, dtype=np.float32).reshape(len(rows), len(self.features))
 
     def differences(self, other: "Contract") -> list[str]:
@@ -116,6 +139,10 @@ class Contract(Spec):
         )
 
     @cached_property
+    def _codes(self) -> list[tuple[str, Callable[[object], float]]]:
+        return [(name, field.code) for name, field in self.features.items()]
+
+    @cached_property
     def _row(self) -> SchemaValidator:
         return SchemaValidator(self.row_schema)
 
@@ -123,23 +150,29 @@ class Contract(Spec):
     def _rows(self) -> SchemaValidator:
         return SchemaValidator(core_schema.list_schema(self.row_schema))
 
+    def faults(self, errors: Iterable[ErrorDetails]) -> list[Fault]:
+        """Return what pydantic-core reports of `row_schema` or a list of it, each place once."""
+        # a value that fits no member of a union is reported once for each
+        return list(dict.fromkeys(map(self._fault, errors)))
+
+    def _fault(self, item: ErrorDetails) -> Fault:
+        row = next((part for part in item["loc"][:1] if isinstance(part, int)), None)
+        name = next((part for part in item["loc"] if isinstance(part, str)), None)
+        names = ", ".join(self.features)
+        if name is None:
+            return Fault(row, None, f"{item['input']!r:.80}", f"an object with the fields {names}")
+        if name not in self.features:
+            return Fault(row, name[:80], "an unknown field", f"only {names}")
+        found = "nothing" if item["type"] == "missing" or item["input"] is None else repr(item["input"])
+        return Fault(row, name, f"{found:.80}", self.features[name].expected)
+
     def _problems(self, error: ValidationError) -> str:
-        # a value that fits no member of a union is reported once for each: one sentence is enough
-        lines = list(dict.fromkeys(map(self._problem, error.errors(include_url=False))))
+        errors = error.errors(include_url=False)
+        if errors[0]["type"] == "json_invalid":
+            return f"not valid JSON: {errors[0]['ctx']['error']}; expected an object or a list of objects"
+        lines = list(map(str, self.faults(errors)))
         more = [f"and {len(lines) - MOST_PROBLEMS} more"] if len(lines) > MOST_PROBLEMS else []
         return "\n".join([*lines[:MOST_PROBLEMS], *more])
-
-    def _problem(self, item: ErrorDetails) -> str:
-        row = next((f"row {part + 1}: " for part in item["loc"][:1] if isinstance(part, int)), "")
-        name = next((part for part in item["loc"] if isinstance(part, str)), None)
-        if item["type"] == "json_invalid":
-            return f"not valid JSON: {item['ctx']['error']}; expected an object or a list of objects"
-        if name is None:
-            return f"{row}found {item['input']!r:.80}; expected an object with the fields {', '.join(self.features)}"
-        if name not in self.features:
-            return f"{row}{name!r:.80}: unknown field; expected only {', '.join(self.features)}"
-        found = "nothing" if item["type"] == "missing" or item["input"] is None else repr(item["input"])
-        return f"{row}{name}: found {found:.80}, expected {self.features[name].expected}"
 
 
 def load_contract(path: Path) -> Contract:

@@ -1,8 +1,9 @@
 """The types of field that a contract may have: what a value must be, in words, for JSON, and as the model sees it."""
 
 import math
+from collections.abc import Callable
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -83,9 +84,10 @@ class Number(FieldSpec):
         middle = low / 2 + high / 2
         return middle if not low <= (short := float(f"{middle:.3g}")) <= high else short
 
-    def code(self, value: object) -> float:
-        """Return a checked value as the model sees it."""
-        return float(value)  # type: ignore[arg-type]  # checked before: an int or a float
+    @property
+    def code(self) -> Callable[[Any], float]:
+        """What turns a checked value into the number that the model sees."""
+        return float
 
 
 class Category(FieldSpec):
@@ -120,9 +122,10 @@ class Category(FieldSpec):
         """The index of each value."""
         return {value: float(index) for index, value in enumerate(self.values)}
 
-    def code(self, value: object) -> float:
-        """Return a checked value as the model sees it."""
-        return self.codes[str(value)]
+    @property
+    def code(self) -> Callable[[Any], float]:
+        """What turns a checked value into the number that the model sees."""
+        return self.codes.__getitem__
 
 
 class Boolean(FieldSpec):
@@ -145,9 +148,10 @@ class Boolean(FieldSpec):
         """A value."""
         return True
 
-    def code(self, value: object) -> float:
-        """Return a checked value as the model sees it."""
-        return float(bool(value))
+    @property
+    def code(self) -> Callable[[Any], float]:
+        """What turns a checked value into the number that the model sees."""
+        return float
 
 
 Feature = Annotated[Number | Category | Boolean, Field(discriminator="type")]

@@ -1,5 +1,6 @@
 """Load one model file, verify it, and predict."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,6 @@ from typing import NotRequired, Self, TypedDict
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-from pydantic import ValidationError
 
 from .artefact import FORMAT, INPUT, Baseline, Golden, Lineage, agree, check_seal
 from .contract import Contract, Matrix, Row
@@ -31,12 +31,14 @@ class Model:
         version: the first twelve digits of the SHA-256 of the file's content.
         lineage: what the model was made from.
         baseline: how the training data looked.
+        metrics: what the evaluation found before the gate let the model pass; empty for a candidate.
     """
 
     contract: Contract
     version: str
     lineage: Lineage
     baseline: Baseline
+    metrics: dict[str, object]
     _session: onnxruntime.InferenceSession
 
     @classmethod
@@ -57,6 +59,11 @@ class Model:
         except (OSError, ValueError) as error:  # ValueError: a path that no file can have
             reason = getattr(error, "strerror", error)
             raise ModelError(f"{path} cannot be read ({reason}); train a model or correct the path") from error
+        return cls.parse(data, path, contract=contract)
+
+    @classmethod
+    def parse(cls, data: bytes, path: Path, *, contract: Contract | None = None) -> Self:
+        """Return the model in the bytes of a file (see `load`); the path is for messages."""
         digest = check_seal(data, path)
         session = _session(data, path)
         metadata = session.get_modelmeta().custom_metadata_map
@@ -71,10 +78,11 @@ class Model:
                 version=digest[:12],
                 lineage=Lineage.model_validate_json(metadata["lineage"]),
                 baseline=Baseline.model_validate_json(metadata["baseline"]),
+                metrics=json.loads(metadata.get("metrics", "{}")),
                 _session=session,
             )
             golden = Golden.model_validate_json(metadata["golden"])
-        except (KeyError, ValidationError) as error:
+        except (KeyError, ValueError) as error:  # pydantic's and json's errors are ValueErrors
             raise ModelError(f"{path} lacks a part of its metadata ({error}); train it again") from error
         model._verify(golden, path)
         if contract is not None and (names := model.contract.differences(contract)):
@@ -118,7 +126,7 @@ class Model:
         name = "probabilities" if self.contract.classes else "variable"
         outputs: npt.NDArray[np.float32] = self._session.run([name], {INPUT: features})[0]
         # in single precision, a sum over trees can end a hair beyond one
-        return outputs.clip(0, 1, out=outputs) if self.contract.classes else outputs
+        return np.minimum(np.maximum(outputs, 0, out=outputs), 1, out=outputs) if self.contract.classes else outputs
 
     def _verify(self, golden: Golden, path: Path) -> None:
         try:

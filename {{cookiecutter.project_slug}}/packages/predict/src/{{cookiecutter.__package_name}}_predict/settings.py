@@ -1,21 +1,34 @@
-"""The settings of prediction: flags, then environment variables, then one environment's file, then `default.yaml`."""
+"""The settings: flags, environment variables, files of secrets, one environment's file, `default.yaml`.
+
+What is said earlier in this list counts. A variable's name is the prefix, then the section and the key with two
+underscores between them; a file of secrets bears the same name.
+"""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
+    NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
 )
 
+from .contract import Contract, load_contract
 from .errors import ConfigError
+from .parts import PARTS
 from .yamlfile import read_mapping
 
 PREFIX = f"{(__package__ or '').removesuffix('_predict').upper()}_"
+SECRETS = "/run/secrets"
+_ABOUT_FILES = ("config", "env", "secrets")  # variables that say where settings are, and are none
+SettingsT = TypeVar("SettingsT", bound="Settings")
 
 
 class Paths(BaseModel):
@@ -26,11 +39,21 @@ class Paths(BaseModel):
     model: Path
     contract: Path | None = Field(None, alias="schema")
 
+    def load_contract(self) -> Contract | None:
+        """Return the contract that the schema holds, where one is named; a model must have been trained under it."""
+        return load_contract(self.contract) if self.contract else None
+
 
 class Settings(BaseSettings):
-    """What prediction is told from outside."""
+    """What prediction is told from outside; sections of parts that a command does not use are left to them."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_parse_none_str="null",
+        extra="forbid",
+        hide_input_in_errors=True,  # it may be a secret
+    )
 
     paths: Paths
 
@@ -41,11 +64,25 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the library's signature
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the library's signature
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read the files after the flags and the environment, the last one first."""
-        files = [InitSettingsSource(settings_cls, read_mapping(path)) for path in reversed(config_files())]
-        return init_settings, env_settings, *files
+        folder = os.environ.get(f"{PREFIX}SECRETS")
+        secrets = NestedSecretsSettingsSource(
+            file_secret_settings,
+            folder or SECRETS,
+            secrets_dir_missing="error" if folder else "ok",
+            secrets_nested_delimiter="__",
+        )
+        files = [InitSettingsSource(settings_cls, cls.read(path)) for path in reversed(config_files())]
+        return init_settings, env_settings, secrets, *files
+
+    @classmethod
+    def read(cls, path: Path) -> dict[str, object]:
+        """Return what a file says, without the sections of parts that are not this class's matter."""
+        return {
+            name: value for name, value in read_mapping(path).items() if name in cls.model_fields or name not in PARTS
+        }
 
 
 def config_files() -> list[Path]:
@@ -66,19 +103,36 @@ def config_files() -> list[Path]:
     return files
 
 
-def load_settings(**flags: object) -> Settings:
-    """Return the settings, with flags on top.
+def load_settings(kind: type[SettingsT], flags: Mapping[str, object]) -> SettingsT:
+    """Return the settings of a kind, with flags on top: a mapping of sections.
 
     Raises:
         ConfigError: a file cannot be read, or a setting is missing, unknown or ill-typed; the message names it.
     """
+    if unknown := _unknown_variables(kind):
+        raise ConfigError(f"{', '.join(unknown)}: there is no such setting; unset the variable or correct its name")
     where = ", ".join(map(str, config_files())) or "no file: run this in the project's folder, or name a model"
     try:
-        return Settings(**flags)  # type: ignore[arg-type]  # pydantic checks them
+        return kind(**flags)  # type: ignore[arg-type]  # pydantic checks them
     except SettingsError as error:
         raise ConfigError(f"settings: a variable {PREFIX}… cannot be read: {error}; correct or unset it") from error
     except ValidationError as error:
         keys = [[str(part) for part in item["loc"]] for item in error.errors()]
-        problems = [f"{'.'.join(key)}: {item['msg']}" for key, item in zip(keys, error.errors(), strict=True)]
+        problems = [f"{'.'.join(key)}: {_says(item)}" for key, item in zip(keys, error.errors(), strict=True)]
         names = ", ".join(PREFIX + "__".join(key).upper() for key in keys)
-        raise ConfigError(f"settings ({where}): {'; '.join(problems)}; correct it there, or set {names}") from error
+        raise ConfigError(f"settings ({where}; {names}): {'; '.join(problems)}; correct it where it was set") from error
+
+
+def _says(problem: ErrorDetails) -> str:
+    return (
+        "unknown setting, remove it"
+        if problem["type"] == "extra_forbidden"
+        else problem["msg"].removeprefix("Value error, ")
+    )
+
+
+def _unknown_variables(kind: type[Settings]) -> list[str]:
+    """Return the variables with our prefix whose section is none; what is wrong within a section, pydantic reports."""
+    known = {*kind.model_fields, *PARTS, *_ABOUT_FILES}
+    ours = (name for name in os.environ if name.upper().startswith(PREFIX))
+    return sorted(name for name in ours if name[len(PREFIX) :].lower().split("__")[0] not in known)

@@ -14,7 +14,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from .examples import Examples, load_examples, read_table
-from .prediction import Contract, DataError, Model, ProjectError, whole_file
+from .prediction import Contract, DataError, Model, ProjectError, add_entry, as_json, whole_file
 from .project import GateParams, Project
 from .results import Results
 
@@ -49,7 +49,7 @@ class Gate:
 
 
 def run(project: Project) -> None:
-    """Hold the candidate against each gate; replace the model by it if it passes them all.
+    """Hold the candidate against each gate; if it passes them all, it becomes the model, with its metrics inside.
 
     Raises:
         GateError: it does not; the model is left as it was.
@@ -70,7 +70,7 @@ def run(project: Project) -> None:
         )
     Model.load(paths.candidate, contract=project.contract)
     with whole_file(paths.model) as file:
-        file.write(paths.candidate.read_bytes())
+        file.write(add_entry(paths.candidate.read_bytes(), "metrics", as_json(results)))
 
 
 def list_gates(results: Results, leaks: Mapping[str, float], params: GateParams, contract: Contract) -> list[Gate]:

@@ -1,0 +1,185 @@
+"""The door: what every request goes through, whatever it asks for.
+
+One layer of ASGI around the application (https://asgi.readthedocs.io/en/latest/specs/www.html) gives each request an
+id, holds it to the limits, adds headers to its answer, and counts, times and logs it. It is one, and written by hand,
+since each of Starlette's layers takes the time of a prediction.
+"""
+
+import asyncio
+import itertools
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+
+import structlog
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .metrics import Metrics
+from .problems import Problem, busy
+from .settings import Limits
+
+log = structlog.get_logger()
+REQUEST_ID = re.compile(rb"[\w.:/+=-]{1,64}", flags=re.ASCII)
+PROCESS, NUMBERS = secrets.token_hex(10), itertools.count()  # a request's id: 32 digits, and no call to the system
+JSON = (b"content-type", b"application/json")
+GONE = 499  # what nginx logs when a client leaves before its answer
+HEADERS = [
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+]
+ALWAYS_ANSWERED = ("/health/live", "/health/ready", "/metrics")
+
+
+class Exchange:
+    """One request and its answer, as they pass through the door."""
+
+    __slots__ = ("_limit", "_read", "_receive", "_send", "complete", "headers", "request_id", "started", "status")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+        self.started = time.perf_counter()
+        self.status = 0
+        self.complete = False
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = self.headers.get(b"x-request-id", b"")
+        self.request_id = given.decode() if REQUEST_ID.fullmatch(given) else f"{PROCESS}{next(NUMBERS):012x}"
+        self._receive, self._send, self._limit, self._read = receive, send, limit, 0
+
+    def check_length(self) -> None:
+        """Refuse a body that says that it is too large, before it is read."""
+        announced = self.headers.get(b"content-length", b"")
+        if len(announced) > 18 or (announced.isdigit() and int(announced) > self._limit):
+            self._refuse(f"{announced.decode():.20} bytes")
+
+    async def read(self) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            ClientDisconnect: the client has left.
+        """
+        parts = []
+        while not self.complete:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            parts.append(message.get("body", b""))
+        return b"".join(parts)
+
+    async def answer(self, body: bytes) -> None:
+        """Send a whole answer of JSON, with status 200."""
+        self.status = 200
+        length = str(len(body)).encode()
+        headers = [(b"content-length", length), JSON, (b"x-request-id", self.request_id.encode()), *HEADERS]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def receive(self) -> Message:
+        """Pass on a part of the body, up to the limit."""
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._read += len(message.get("body", b""))
+            self.complete = not message.get("more_body", False)
+            if self._read > self._limit:
+                self._refuse("more")
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass on a part of the answer, its head with the headers that all answers have."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            given = {name for name, _ in message["headers"]}
+            ours = [header for header in HEADERS if header[0] not in given]
+            message["headers"] = [*message["headers"], (b"x-request-id", self.request_id.encode()), *ours]
+        await self._send(message)
+
+    @property
+    def seconds(self) -> float:
+        """The time since the request's head."""
+        return time.perf_counter() - self.started
+
+    def _refuse(self, found: str) -> None:
+        raise Problem(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"the body has {found}, expected {self._limit} bytes at most; send fewer instances at a time",
+        )
+
+
+Direct = Mapping[tuple[str, str], Callable[[Exchange], Awaitable[None]]]
+
+
+class Door:
+    """The layer around the application."""
+
+    def __init__(
+        self, app: ASGIApp, limits: Limits, metrics: Metrics, direct: Mapping[tuple[str, str], Answer]
+    ) -> None:
+        """Stand around an application; what answers `direct` methods and paths is asked past its layers and routes."""
+        self._app, self._limits, self._metrics, self._direct = app, limits, metrics, direct
+        self._inside = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or answer it with a problem."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope["exchange"] = exchange = Exchange(scope, receive, send, self._limits.body_bytes)
+        self._inside += 1
+        self._metrics.in_flight.set(self._inside)
+        try:
+            self._admit(scope["path"], exchange)
+            async with asyncio.timeout(self._limits.seconds):
+                if answer := self._direct.get((scope["method"], scope["path"])):
+                    await answer(exchange)
+                else:
+                    await self._app(scope, exchange.receive, exchange.send)
+        except Problem as problem:
+            await self._answer(problem, exchange, scope)
+        except TimeoutError:
+            await self._answer(self._late(exchange), exchange, scope)
+        except ClientDisconnect:
+            exchange.status = GONE
+        except Exception:
+            log.exception("request failed", request_id=exchange.request_id, path=scope["path"])
+            broken = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the service has an error; its log says which")
+            await self._answer(broken, exchange, scope)
+        finally:
+            self._inside -= 1
+            self._metrics.in_flight.set(self._inside)
+            self._record(scope, exchange)
+
+    def _admit(self, path: str, exchange: Exchange) -> None:
+        if self._inside > self._limits.requests and path not in ALWAYS_ANSWERED:
+            raise busy(f"{self._limits.requests} requests are being answered, the most that a worker takes; try again")
+        exchange.check_length()
+
+    def _late(self, exchange: Exchange) -> Problem:
+        seconds = f"{self._limits.seconds:g} seconds"
+        if not exchange.complete:
+            return Problem(HTTPStatus.REQUEST_TIMEOUT, f"the body was not whole after {seconds}; send it faster")
+        return busy(f"there was no answer after {seconds}; try again, with fewer instances at a time")
+
+    async def _answer(self, problem: Problem, exchange: Exchange, scope: Scope) -> None:
+        if exchange.status:  # too late: part of an answer has left; without its end, the client knows
+            return
+        await problem.response(exchange.request_id)(scope, exchange.receive, exchange.send)
+
+    def _record(self, scope: Scope, exchange: Exchange) -> None:
+        seconds = exchange.seconds
+        direct = (scope["method"], scope["path"]) in self._direct
+        path = scope["path"] if direct else getattr(scope.get("route"), "path", "(other)")  # as declared: a few
+        method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD", "OPTIONS") else "(other)"
+        self._metrics.count_request(method, path, exchange.status, seconds)
+        write = log.debug if path in ALWAYS_ANSWERED else log.info
+        write(
+            "request",
+            request_id=exchange.request_id,
+            method=method,
+            path=path,
+            status=exchange.status,
+            milliseconds=round(seconds * 1000, 3),
+        )

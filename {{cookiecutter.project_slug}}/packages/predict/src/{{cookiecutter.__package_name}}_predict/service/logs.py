@@ -1,0 +1,41 @@
+"""The log: lines of JSON for machines, or text for a terminal, to standard error."""
+
+import logging
+import sys
+from typing import Any, Literal
+
+import structlog
+from pydantic_core import to_json
+
+
+def configure_logs(style: Literal["json", "text"]) -> None:
+    """Set up the log of this process, for its own lines and for those of the libraries."""
+    said: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    if style == "json":
+        own, foreign = structlog.processors.JSONRenderer(_to_bytes), structlog.processors.JSONRenderer(_to_text)
+        factory: Any = structlog.BytesLoggerFactory(sys.stderr.buffer)
+    else:
+        own = foreign = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())  # type: ignore[assignment]
+        factory = structlog.PrintLoggerFactory(sys.stderr)
+    structlog.configure(
+        processors=[*said, own],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=factory,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[remove, foreign], foreign_pre_chain=said))
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+
+
+def _to_bytes(event: object, **_: object) -> bytes:
+    return to_json(event, fallback=str)
+
+
+def _to_text(event: object, **_: object) -> str:
+    return to_json(event, fallback=str).decode()

@@ -1,0 +1,218 @@
+"""The prediction log: every prediction in a SQL database, written beside the requests, never in their way."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import structlog
+from pydantic_core import to_json
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Engine,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    delete,
+    event,
+    insert,
+    make_url,
+)
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..model import Prediction
+from .metrics import Metrics
+from .settings import PredictionLogSettings
+
+log = structlog.get_logger()
+RETRY_SECONDS = 1.0
+RETIRE_SECONDS = 3600.0
+PATIENCE = {  # so that a database that has gone silent is noticed; https://www.postgresql.org/docs/current/libpq-connect.html
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "options": "-c statement_timeout=30000",
+}
+
+METADATA = MetaData()
+PREDICTIONS = Table(
+    "predictions",
+    METADATA,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False, index=True, comment="when the answer was made, UTC"),
+    Column("request_id", String(64), nullable=False, index=True),
+    Column("row", Integer, nullable=False, comment="which instance of the request, from zero"),
+    Column("model_version", String(12), nullable=False),
+    Column("milliseconds", Float, nullable=False, comment="from the request's head to its predictions"),
+    Column("inputs", JSON, nullable=False),
+    Column("label", String, comment="the class predicted"),
+    Column("value", Float, comment="the number predicted"),
+    Column("probabilities", JSON, comment="of each class"),
+)
+
+
+class Entry(NamedTuple):
+    """The predictions of one request: when, by what model, how fast, and for what."""
+
+    at: float
+    request_id: str
+    model_version: str
+    milliseconds: float
+    rows: list[dict[str, object]]
+    predictions: list[Prediction]
+
+
+class PredictionLog:
+    """A bounded queue, and a thread that writes it into the database.
+
+    What does not fit into the queue is dropped and counted. While the database is away, the thread tries again, and
+    keeps what it has. A row is written at least once: should the connection break within a commit, perhaps twice.
+    """
+
+    def __init__(self, settings: PredictionLogSettings, metrics: Metrics) -> None:
+        """Prepare the log; without an address, it keeps nothing."""
+        self._settings, self._metrics = settings, metrics
+        self._queue: deque[Entry] = deque()
+        self._put = self._taken = 0  # rows; each is counted by one thread alone, so that none needs a lock
+        self._wake, self._stop = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
+        self._prepared = self._away = False
+        self._retired = 0.0
+        self.engine = connect(settings.url) if settings.url else None
+
+    def put(self, entry: Entry) -> None:
+        """Queue an entry, or drop it where the queue is full; this never waits."""
+        if self.engine is None:
+            return
+        count = len(entry.rows)
+        waiting = self._put - self._taken + count
+        if waiting > self._settings.queue_rows:
+            self._metrics.dropped.inc(count)
+            return
+        self._put += count
+        self._queue.append(entry)
+        if waiting >= self._settings.batch_rows and not self._wake.is_set():
+            self._wake.set()
+
+    def start(self) -> None:
+        """Begin to write."""
+        if self.engine is not None:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Write what is queued, with one attempt, and end."""
+        if self.engine is not None:
+            self._stop.set()
+            self._wake.set()
+            self._thread.join()
+            self.engine.dispose()
+
+    def _run(self) -> None:
+        batch: list[Entry] = []
+        while not self._stop.is_set():
+            self._wake.wait(self._settings.flush_seconds)
+            self._wake.clear()
+            self._write_all(batch)
+        self._write_all(batch)
+        if lost := sum(len(entry.rows) for entry in batch) + self._put - self._taken:
+            self._metrics.dropped.inc(lost)
+            log.error("predictions lost: the log's database is away, and the service stops", rows=lost)
+
+    def _write_all(self, batch: list[Entry]) -> None:
+        """Write until the queue is empty; what could not be written stays in the batch."""
+        while batch or self._queue:
+            batch.extend(self._take(self._settings.batch_rows - sum(len(entry.rows) for entry in batch)))
+            self._metrics.queued.set(self._put - self._taken)
+            if self._write(batch):
+                batch.clear()
+            elif self._stop.wait(RETRY_SECONDS):
+                return
+        self._metrics.queued.set(0)
+
+    def _take(self, rows: int) -> Iterator[Entry]:
+        while self._queue and rows > 0:
+            entry = self._queue.popleft()
+            self._taken += len(entry.rows)
+            rows -= len(entry.rows)
+            yield entry
+
+    def _write(self, batch: list[Entry]) -> bool:
+        """Return whether a batch is in the database."""
+        assert self.engine is not None  # noqa: S101  # the thread runs only then
+        records = [record for entry in batch for record in _records(entry)]
+        try:
+            if not self._prepared:
+                _prepare(self.engine)
+            self._prepared = True
+            with self.engine.begin() as connection:
+                connection.execute(insert(PREDICTIONS), records)
+            self._retire(self.engine)
+        except (SQLAlchemyError, OSError) as error:
+            self._metrics.log_failures.inc()
+            if not self._away:
+                log.error("prediction log away", reason=str(error).partition("\n")[0])
+            self._prepared, self._away = False, True  # what comes back may be another database
+            return False
+        if self._away:
+            log.info("prediction log back")
+        self._away = False
+        self._metrics.logged.inc(len(records))
+        return True
+
+    def _retire(self, engine: Engine) -> None:
+        """Delete what is too old, now and then."""
+        if self._settings.retention_days is None or time.time() - self._retired < RETIRE_SECONDS:
+            return
+        oldest = datetime.now(UTC) - timedelta(days=self._settings.retention_days)
+        with engine.begin() as connection:
+            connection.execute(delete(PREDICTIONS).where(PREDICTIONS.c.at < oldest))
+        self._retired = time.time()
+
+
+def connect(url: str) -> Engine:
+    """Return an engine for SQLite or PostgreSQL; nothing is opened yet."""
+    address = make_url(url)
+    dumps = {"json_serializer": lambda value: to_json(value).decode()}
+    if address.get_backend_name() == "sqlite":
+        engine = create_engine(address, **dumps, connect_args={"timeout": 10})
+        event.listen(engine, "connect", _share_sqlite)
+        return engine
+    address = address.set(drivername="postgresql+psycopg")
+    return create_engine(address, **dumps, connect_args=PATIENCE, pool_pre_ping=True)
+
+
+def _share_sqlite(connection: Any, _: object) -> None:  # whatever the driver gives
+    """Let several processes read and write; https://www.sqlite.org/wal.html."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _prepare(engine: Engine) -> None:
+    if engine.url.get_backend_name() == "sqlite" and engine.url.database:
+        Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+    METADATA.create_all(engine)
+
+
+def _records(entry: Entry) -> Iterator[dict[str, object]]:
+    at = datetime.fromtimestamp(entry.at, UTC)
+    for index, (inputs, prediction) in enumerate(zip(entry.rows, entry.predictions, strict=True)):
+        answer = prediction["prediction"]
+        yield {
+            "at": at,
+            "request_id": entry.request_id,
+            "row": index,
+            "model_version": entry.model_version,
+            "milliseconds": entry.milliseconds,
+            "inputs": inputs,
+            "label": answer if isinstance(answer, str) else None,
+            "value": None if isinstance(answer, str) else answer,
+            "probabilities": prediction.get("probabilities"),
+        }

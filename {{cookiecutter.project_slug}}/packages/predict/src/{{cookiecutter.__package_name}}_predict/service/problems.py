@@ -1,0 +1,101 @@
+"""Problem documents: what the service answers where it cannot do what was asked (RFC 9457)."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+
+log = structlog.get_logger()
+MEDIA_TYPE = "application/problem+json"
+SCHEMA = {
+    "type": "object",
+    "description": "A problem document, RFC 9457.",
+    "required": ["type", "title", "status", "detail", "request_id"],
+    "properties": {
+        "type": {"type": "string", "description": "about:blank: the status says it all."},
+        "title": {"type": "string", "description": "The status in words."},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What was found, what was expected, what to do."},
+        "request_id": {"type": "string", "description": "To be named when asking for help."},
+        "errors": {
+            "type": "array",
+            "description": "The first places that are wrong in a request.",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "found", "expected"],
+                "properties": {
+                    "pointer": {"type": "string", "description": "Where, as a JSON pointer (RFC 6901)."},
+                    "found": {"type": "string"},
+                    "expected": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+class Problem(Exception):  # noqa: N818  # RFC 9457's word
+    """A request that is answered with a problem document."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None, **members: object) -> None:
+        """Make a problem of a status, a sentence, headers of the answer, and more members of the document."""
+        super().__init__(detail)
+        self.status, self.detail, self.headers, self.members = status, detail, headers, members
+
+    def response(self, request_id: str) -> Response:
+        """Return the answer."""
+        document = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "request_id": request_id,
+            **self.members,
+        }
+        return Response(to_json(document), self.status, self.headers, MEDIA_TYPE)
+
+
+def pointer(*parts: str | int) -> str:
+    """Return a JSON pointer as a fragment (RFC 6901)."""
+    return "#" + "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
+
+
+def busy(detail: str, seconds: int = 1) -> Problem:
+    """Return the problem of a service that can answer later."""
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(seconds)})
+
+
+def answer_problems(app: FastAPI) -> None:
+    """Have every refusal answered with a problem document."""
+    app.add_exception_handler(Problem, _answer_problem)  # type: ignore[arg-type]  # it is called with this type alone
+    app.add_exception_handler(HTTPException, _answer_http)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, _answer_invalid)  # type: ignore[arg-type]
+
+
+def _answer_problem(request: Request, problem: Problem) -> Response:
+    return problem.response(request.scope["exchange"].request_id)
+
+
+def _answer_http(request: Request, error: HTTPException) -> Response:
+    details = {
+        HTTPStatus.NOT_FOUND: "there is nothing at this address; /openapi.json lists what there is",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible here; see the header Allow",
+    }
+    detail = details.get(HTTPStatus(error.status_code), str(error.detail))
+    return _answer_problem(request, Problem(error.status_code, detail, error.headers))
+
+
+def _answer_invalid(request: Request, error: RequestValidationError) -> Response:
+    """Answer what FastAPI refuses: a parameter, or a body other than that of predictions."""
+    items = error.errors()
+    status = HTTPStatus.BAD_REQUEST if items[0]["type"] == "json_invalid" else HTTPStatus.UNPROCESSABLE_ENTITY
+    errors = [
+        {"pointer": pointer(*item["loc"]), "found": f"{item.get('input')!r:.80}", "expected": item["msg"]}
+        for item in items
+    ]
+    detail = "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in items)
+    return _answer_problem(request, Problem(status, detail, errors=errors))

@@ -1,0 +1,83 @@
+"""Run the service: uvicorn with as many workers as the settings say, which share one socket."""
+
+import gc
+import os
+import socket
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
+
+from ..errors import ConfigError
+from .logs import configure_logs
+from .settings import ServiceSettings
+
+log = structlog.get_logger()
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # numbers written into a file on a full disk would end the process
+
+
+def serve(settings: ServiceSettings) -> bool:
+    """Serve until a signal says to stop, then finish what is in flight; return whether the service ever started.
+
+    A worker that dies is replaced; SIGHUP replaces all workers, one after the other.
+
+    Raises:
+        ConfigError: the address is taken, or is none of this machine.
+    """
+    service = settings.service
+    configure_logs(service.logs)
+    with _listen(service.host, service.port) as listener, tempfile.TemporaryDirectory() as folder:
+        spare = Path(folder) / "model.onnx" if service.workers > 1 else None
+        config = uvicorn.Config(
+            partial(start, settings, spare),
+            factory=True,
+            workers=service.workers,
+            timeout_graceful_shutdown=service.stop_seconds,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ws="none",
+        )
+        log.info("serving", address=_address(listener), workers=service.workers)
+        if service.workers == 1:
+            server = uvicorn.Server(config)
+            server.run([listener])
+            return server.started
+        shared = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
+        with tempfile.TemporaryDirectory(dir=shared) as numbers:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = numbers  # before a worker imports prometheus_client
+            Multiprocess(config, [listener]).run()
+        return True
+
+
+def start(settings: ServiceSettings, spare: Path | None) -> FastAPI:
+    """Return the application, in a process whose log is set up; uvicorn calls this in each worker."""
+    from .app import create_app  # not before the folder of the numbers is named
+
+    configure_logs(settings.service.logs)
+    app = create_app(settings, spare)
+    gc.collect()
+    gc.freeze()  # what is loaded now stays: to look through it again and again would hold up requests
+    return app
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.create_server(address[:2], family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigError(
+            f"the service cannot listen at {host}, port {port} ({error.strerror}); "
+            "stop what does, or set service.host and service.port to others"
+        ) from error
+    listener.set_inheritable(True)
+    return listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -1,0 +1,168 @@
+"""The worker: takes jobs from the queue and runs the configured command, one at a time."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+import psutil
+import structlog
+
+from ..errors import ConfigError
+from .retraining import SILENT_SECONDS, Job, Queue, QueueError
+from .settings import SECRET_KEYS, Retraining, variable
+
+log = structlog.get_logger()
+BEAT_SECONDS = 1.0
+LOOK_SECONDS = 0.1
+STOP_SECONDS = 10.0
+MOST_LINES, MOST_CHARACTERS = 200, 500
+
+
+class Worker:
+    """Runs jobs, and keeps what becomes of them."""
+
+    def __init__(self, settings: Retraining) -> None:
+        """Open the queue.
+
+        Raises:
+            QueueError: it cannot be reached.
+        """
+        self._settings = settings
+        self._queue = Queue(settings.queue)
+        self._queue.run_with(self._run)
+        self._stop = threading.Event()
+
+    def run(self) -> None:
+        """Take jobs until SIGINT, after the job that runs, or SIGTERM, at once.
+
+        Raises:
+            ConfigError: another worker takes jobs from this queue.
+            QueueError: the queue cannot be reached at the start; later on, the worker waits for it.
+        """
+        self._wait_for_others()
+        self._queue.beat()
+        self._queue.forget_old_jobs()
+        heart = threading.Thread(target=self._beat, name="heart", daemon=True)
+        heart.start()
+        log.info("worker ready", command=self._settings.command)
+        consumer = self._queue.huey.create_consumer(workers=1, periodic=False, max_delay=1)
+        consumer.run()
+        self._stop.set()
+        for _, thread in consumer.worker_threads:
+            thread.join(2 * STOP_SECONDS)
+        heart.join()
+        self._queue.leave()
+
+    def _wait_for_others(self) -> None:
+        """Wait for the time that it takes to know that a worker has been killed, and no longer."""
+        deadline = time.monotonic() + SILENT_SECONDS + BEAT_SECONDS
+        while self._queue.worker_is_there():
+            if time.monotonic() > deadline:
+                raise ConfigError("another worker takes jobs from this queue, expected one alone; stop it first")
+            time.sleep(BEAT_SECONDS)
+
+    def _beat(self) -> None:
+        while not self._stop.wait(BEAT_SECONDS):
+            try:
+                self._queue.beat()
+            except QueueError as error:
+                log.warning("queue away", reason=str(error))
+
+    def _run(self, job: Job) -> None:
+        began = time.monotonic()
+        lines: deque[str] = deque(maxlen=MOST_LINES)
+
+        def keep(**changes: object) -> None:
+            nonlocal job
+            seconds = round(time.monotonic() - began, 3)
+            job = job.model_copy(update={"seconds": seconds, "output": "".join(lines), **changes})
+            try:
+                self._queue.save(job)
+            except QueueError as error:
+                log.warning("job not kept", job=job.id, reason=str(error))
+
+        log.info("retraining", job=job.id, request_id=job.request_id, reason=job.reason)
+        keep(state="running", started=datetime.now(UTC), detail="")
+        try:
+            detail, code = self._command(lines, keep)
+        except OSError as error:
+            detail, code = f"the command cannot be run ({error.strerror}); correct service.retraining.command", None
+        keep(
+            state="failed" if code or detail else "succeeded",
+            finished=datetime.now(UTC),
+            exit_code=code,
+            detail=detail or ("" if code == 0 else "the command failed; the end of its output says why"),
+        )
+        log.info("retraining ended", job=job.id, state=job.state, seconds=job.seconds, detail=job.detail)
+
+    def _command(self, lines: "deque[str]", keep: Callable[[], None]) -> tuple[str, int | None]:
+        """Run the command, and return why it was ended, if it was, and its exit code."""
+        process = subprocess.Popen(  # noqa: S603  # the command is configuration
+            self._settings.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=_environment(),
+        )
+        assert process.stdout is not None  # noqa: S101  # it is a pipe
+        reader = threading.Thread(target=_read, args=(process.stdout, lines), name="output", daemon=True)
+        reader.start()
+        detail = self._watch(process, keep)
+        reader.join(1)  # not longer: something the command left behind may hold the pipe
+        return detail, process.returncode
+
+    def _watch(self, process: "subprocess.Popen[str]", keep: Callable[[], None]) -> str:
+        deadline = time.monotonic() + self._settings.seconds
+        kept = time.monotonic()
+        while process.poll() is None:
+            now = time.monotonic()
+            if now > deadline:
+                _end(process)
+                return f"the command was ended after {self._settings.seconds:g} seconds (service.retraining.seconds)"
+            if self._stop.wait(LOOK_SECONDS):
+                _end(process)
+                return "the worker was stopped; start it, and ask again"
+            if now - kept > BEAT_SECONDS:
+                keep()
+                kept = now
+        return ""
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of the command: this one's programs first, and none of the service's secrets."""
+    hidden = {variable(f"service.{key}") for key in SECRET_KEYS}
+    kept = {name: value for name, value in os.environ.items() if name.upper() not in hidden}
+    programs = Path(sys.executable).parent
+    return {**kept, "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}", "PYTHONUNBUFFERED": "1"}
+
+
+def _read(output: IO[str], lines: "deque[str]") -> None:
+    for line in output:
+        lines.append(line[:MOST_CHARACTERS])
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """End a process and all that it has started."""
+    try:
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for member in family:
+        with suppress(psutil.NoSuchProcess):
+            member.terminate()
+    _, left = psutil.wait_procs(family, STOP_SECONDS)
+    for member in left:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
+    process.wait()
