@@ -111,7 +111,7 @@ def test_one_environments_file_lies_on_top(
         ("paths:\n\t- x\n", "default.yaml is not valid YAML"),
         ("- 1\n", "default.yaml holds list, expected a mapping"),
         ("paths: {}\npaths: {}\n", "default.yaml:2: paths: this key stands here twice"),
-        ("paths: {model: m}\nport: 1\n", "port: Extra inputs are not permitted"),
+        ("paths: {model: m}\nport: 1\n", "port: unknown setting, remove it"),
     ],
 )
 def test_configuration_that_is_wrong_is_refused(

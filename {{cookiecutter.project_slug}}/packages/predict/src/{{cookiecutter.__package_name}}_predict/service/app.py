@@ -67,7 +67,7 @@ def create_app(settings: ServiceSettings, spare: Path | None = None) -> FastAPI:
 
     package = metadata((__package__ or "").partition(".")[0])
     app = Application(
-        _layers(service, metrics, {("POST", "/predict"): predictions.answer}),
+        _layers(service, metrics, {"/predict": predictions.answer}),
         title=package["Name"],
         version=package["Version"],
         description=package["Summary"],

@@ -109,16 +109,14 @@ class Exchange:
         )
 
 
-Direct = Mapping[tuple[str, str], Callable[[Exchange], Awaitable[None]]]
+Direct = Mapping[str, Callable[[Exchange], Awaitable[None]]]
 
 
 class Door:
     """The layer around the application."""
 
-    def __init__(
-        self, app: ASGIApp, limits: Limits, metrics: Metrics, direct: Mapping[tuple[str, str], Answer]
-    ) -> None:
-        """Stand around an application; what answers `direct` methods and paths is asked past its layers and routes."""
+    def __init__(self, app: ASGIApp, limits: Limits, metrics: Metrics, direct: Direct) -> None:
+        """Stand around an application; what answers POST at `direct` paths is asked past its layers and routes."""
         self._app, self._limits, self._metrics, self._direct = app, limits, metrics, direct
         self._inside = 0
 
@@ -133,7 +131,8 @@ class Door:
         try:
             self._admit(scope["path"], exchange)
             async with asyncio.timeout(self._limits.seconds):
-                if answer := self._direct.get((scope["method"], scope["path"])):
+                if answer := self._direct.get(scope["path"]):
+                    check_method(scope["method"])
                     await answer(exchange)
                 else:
                     await self._app(scope, exchange.receive, exchange.send)
@@ -170,7 +169,7 @@ class Door:
 
     def _record(self, scope: Scope, exchange: Exchange) -> None:
         seconds = exchange.seconds
-        direct = (scope["method"], scope["path"]) in self._direct
+        direct = scope["path"] in self._direct
         path = scope["path"] if direct else getattr(scope.get("route"), "path", "(other)")  # as declared: a few
         method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD", "OPTIONS") else "(other)"
         self._metrics.count_request(method, path, exchange.status, seconds)
@@ -183,3 +182,13 @@ class Door:
             status=exchange.status,
             milliseconds=round(seconds * 1000, 3),
         )
+
+
+def check_method(method: str) -> None:
+    """Refuse everything but POST.
+
+    Raises:
+        Problem: 405.
+    """
+    if method != "POST":
+        raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, f"{method} is not possible here; use POST", {"Allow": "POST"})

@@ -117,6 +117,7 @@ class PredictionLog:
 
     def _run(self) -> None:
         batch: list[Entry] = []
+        self._write(batch)  # nothing yet, but it makes the table
         while not self._stop.is_set():
             self._wake.wait(self._settings.flush_seconds)
             self._wake.clear()
@@ -152,8 +153,9 @@ class PredictionLog:
             if not self._prepared:
                 _prepare(self.engine)
             self._prepared = True
-            with self.engine.begin() as connection:
-                connection.execute(insert(PREDICTIONS), records)
+            if records:
+                with self.engine.begin() as connection:
+                    connection.execute(insert(PREDICTIONS), records)
             self._retire(self.engine)
         except (SQLAlchemyError, OSError) as error:
             self._metrics.log_failures.inc()

@@ -1,0 +1,1 @@
+"""Tests against servers that must be installed: PostgreSQL and Redis."""
