@@ -14,6 +14,8 @@ import pytest
 from {{ cookiecutter.__package_name }}_predict import DataError, Model
 from {{ cookiecutter.__package_name }}_predict.score import score
 
+PACKAGE = Model.__module__.partition(".")[0]
+
 ROWS = [
     {"id": "a", "length": 2.5, "count": 7, "colour": "green", "ready": True},
     {"id": "b", "length": 99.0, "count": 7, "colour": "green", "ready": True},
@@ -149,13 +151,13 @@ def test_score_refuses_nested_columns_in_csv(model: Model, tmp_path: Path) -> No
 def test_score_of_ten_times_the_rows_takes_no_more_memory(model_path: Path, tmp_path: Path) -> None:
     program = (  # a small process in between: a child's peak begins with what its parent has
         "import resource, subprocess, sys;"
-        "subprocess.run([sys.executable, '-m', '{{ cookiecutter.__package_name }}_predict', *sys.argv[1:]], check=True);"
+        "subprocess.run([sys.executable, '-m', *sys.argv[1:]], check=True);"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
     sizes = []
     for rows in (200_000, 2_000_000):
         (tmp_path / "in.csv").write_text("length,count,colour,ready\n" + "1.25,20,red,true\n" * rows)
-        command = [sys.executable, "-c", program, "score", "in.csv", "out.parquet", "--model", str(model_path)]
+        command = [sys.executable, "-c", program, PACKAGE, "score", "in.csv", "out.parquet", "--model", str(model_path)]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
         sizes.append(int(done.stdout))
     assert sizes[1] < 1.2 * sizes[0]

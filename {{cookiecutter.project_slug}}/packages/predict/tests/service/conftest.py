@@ -97,5 +97,4 @@ def start(configure: Configure, tmp_path: Path) -> Iterator[Start]:
 
     yield run
     for process in processes:
-        if process.process.poll() is None:
-            process.stop()
+        process.stop()

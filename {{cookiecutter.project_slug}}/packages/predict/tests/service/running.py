@@ -105,8 +105,12 @@ class Process:
         return client
 
     def stop(self) -> int:
-        """Ask the process to end, and return its exit code."""
+        """Ask the process to end, if it runs, and return its exit code."""
         self.process.terminate()
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for the end of the process and of its log, and return its exit code."""
         code = self.process.wait(PATIENCE)
         self._reader.join()
         assert self.process.stderr is not None

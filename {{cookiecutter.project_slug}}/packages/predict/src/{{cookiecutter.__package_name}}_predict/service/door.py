@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .metrics import Metrics
-from .problems import Problem, busy
+from .problems import Problem, broken, busy
 from .settings import Limits
 
 log = structlog.get_logger()
@@ -144,8 +144,7 @@ class Door:
             exchange.status = GONE
         except Exception:
             log.exception("request failed", request_id=exchange.request_id, path=scope["path"])
-            broken = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the service has an error; its log says which")
-            await self._answer(broken, exchange, scope)
+            await self._answer(broken(), exchange, scope)
         finally:
             self._inside -= 1
             self._metrics.in_flight.set(self._inside)

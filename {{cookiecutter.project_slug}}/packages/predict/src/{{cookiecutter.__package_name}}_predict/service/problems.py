@@ -69,15 +69,25 @@ def busy(detail: str, seconds: int = 1) -> Problem:
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(seconds)})
 
 
+def broken() -> Problem:
+    """Return the problem of a service that has an error of its own."""
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the service has an error; its log says which")
+
+
 def answer_problems(app: FastAPI) -> None:
     """Have every refusal answered with a problem document."""
     app.add_exception_handler(Problem, _answer_problem)  # type: ignore[arg-type]  # it is called with this type alone
     app.add_exception_handler(HTTPException, _answer_http)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _answer_invalid)  # type: ignore[arg-type]
+    app.add_exception_handler(Exception, _answer_error)
 
 
 def _answer_problem(request: Request, problem: Problem) -> Response:
     return problem.response(request.scope["exchange"].request_id)
+
+
+def _answer_error(request: Request, _: Exception) -> Response:
+    return _answer_problem(request, broken())
 
 
 def _answer_http(request: Request, error: HTTPException) -> Response:

@@ -5,6 +5,7 @@ beside it. The service puts jobs there and reads how they are; it never runs one
 """
 
 import json
+import re
 import sqlite3
 import time
 import uuid
@@ -25,7 +26,7 @@ from redis.exceptions import RedisError
 from ..errors import ProjectError
 
 NAME = "retraining"
-SILENT_SECONDS = 15.0  # a worker that was not heard of for so long is gone
+SILENT_SECONDS = 8.0  # a worker that was not heard of for so long is gone
 ASKING_SECONDS = 5.0
 MOST_JOBS = 100
 
@@ -66,7 +67,7 @@ class Queue:
 
     def __init__(self, url: str) -> None:
         """Open the queue at an address."""
-        self._where = urlsplit(url)._replace(netloc=urlsplit(url).netloc.rpartition("@")[2]).geturl()
+        self._where = re.sub("//.*@", "//", url)  # without a password
         with self._reached():
             self.huey = _open(url)
         self._run: Callable[[Job], None] | None = None

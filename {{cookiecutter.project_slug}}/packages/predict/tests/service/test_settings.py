@@ -1,0 +1,150 @@
+"""Settings come from files, variables and flags in their order; what is wrong stops the start, by its name."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from {{ cookiecutter.__package_name }}_predict import ConfigError
+from {{ cookiecutter.__package_name }}_predict.cli import main
+from {{ cookiecutter.__package_name }}_predict.service.settings import ServiceSettings
+from {{ cookiecutter.__package_name }}_predict.settings import load_settings
+
+from .conftest import Configure
+from .running import PREFIX
+
+SECRET = f"{PREFIX}SERVICE__RETRAIN_TOKEN"
+
+
+def load(**flags: object) -> ServiceSettings:
+    """Return the settings of the folder where the test works."""
+    return load_settings(ServiceSettings, {"service": flags} if flags else {})
+
+
+def test_flag_beats_variable_beats_secret_beats_environment_beats_default(
+    configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(port=1, workers=1, stop_seconds=1)
+    (tmp_path / "config" / "production.yaml").write_text("service: {port: 2, workers: 2, stop_seconds: 2}\n")
+    monkeypatch.setenv(f"{PREFIX}ENV", "production")
+    monkeypatch.setenv(SECRET, "from the variable")
+    monkeypatch.setenv(f"{PREFIX}SERVICE__PORT", "3")
+    monkeypatch.setenv(f"{PREFIX}SERVICE__LIMITS__ROWS", "33")
+    monkeypatch.setenv(f"{PREFIX}SERVICE__PREDICTION_LOG__URL", "null")
+    service = load(port=4).service
+    assert (service.port, service.workers, service.stop_seconds, service.limits.rows) == (4, 2, 2, 33)
+    assert service.prediction_log.url is None
+    assert load().service.port == 3
+
+
+def test_secret_comes_from_a_file(configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure()
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / SECRET.lower()).write_text("from the file\n")
+    (tmp_path / "secrets" / f"{PREFIX}SERVICE__API_KEYS".lower()).write_text('["one", "two"]')
+    monkeypatch.setenv(f"{PREFIX}SECRETS", str(tmp_path / "secrets"))
+    service = load().service
+    assert service.retrain_token.get_secret_value() == "from the file"
+    assert [key.get_secret_value() for key in service.api_keys] == ["one", "two"]
+    assert "from the file" not in repr(service)
+    monkeypatch.setenv(SECRET, "from the variable")
+    assert load().service.retrain_token.get_secret_value() == "from the variable"
+    monkeypatch.setenv(f"{PREFIX}SECRETS", str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigError, match="nowhere.* does not exist"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"prot": 1}, "service.prot: unknown setting, remove it"),
+        ({"limits": {"row": 1}}, "service.limits.row: unknown setting"),
+        ({"port": "http"}, "service.port: Input should be a valid integer"),
+        ({"port": 70_000}, "service.port: Input should be less than or equal to 65535"),
+        ({"workers": 0}, "service.workers: Input should be greater than 0"),
+        ({"logs": "xml"}, "service.logs: Input should be 'json' or 'text'"),
+        ({"prediction_log": {"url": "mysql://host/x"}}, "service.prediction_log.url: expected an address such as"),
+        ({"prediction_log": {"url": "sqlite://"}}, "expected an address such as sqlite:///path or postgresql://"),
+        ({"retraining": {"queue": "amqp://host"}}, "service.retraining.queue: expected an address such as"),
+        ({"retraining": {"command": []}}, "service.retraining.command: List should have at least 1 item"),
+    ],
+)
+def test_setting_that_is_unknown_or_wrong_stops_the_start(
+    changed: dict[str, object], message: str, configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(**changed)
+    for command in ("serve", "worker"):
+        assert main([command]) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_section_that_is_missing_or_unknown_is_named(configure: Configure, capsys: pytest.CaptureFixture[str]) -> None:
+    path = configure()
+    text = path.read_text()
+    path.write_text(text.replace("service:", "servce:"))
+    assert main(["serve"]) == 1
+    printed = capsys.readouterr().err
+    assert "servce: unknown setting" in printed
+    assert "service: Field required" in printed
+
+
+@pytest.mark.parametrize("name", ["PORT", "SERVCE__PORT", "SERVICE_PORT"])
+def test_variable_that_is_no_setting_stops_every_command(
+    name: str, configure: Configure, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure()
+    monkeypatch.setenv(f"{PREFIX}{name}", "1")
+    for command in ("serve", "show"):
+        assert main([command]) == 1
+        assert f"{PREFIX}{name}: there is no such setting" in capsys.readouterr().err
+
+
+def test_variables_of_the_service_are_left_to_it(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure()
+    monkeypatch.setenv(SECRET, "secret")
+    assert main(["show"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "name"),
+    [
+        ({"retrain_token": "x"}, "service.retrain_token"),
+        ({"api_keys": ["x"]}, "service.api_keys"),
+        ({"prediction_log": {"url": "postgresql://me:password@host/x"}}, "service.prediction_log.url"),
+        ({"retraining": {"queue": "redis://:password@host"}}, "service.retraining.queue"),
+    ],
+)
+def test_secret_in_a_file_of_settings_is_refused(changed: dict[str, object], name: str, configure: Configure) -> None:
+    configure(**changed)
+    with pytest.raises(ConfigError, match=f"default.yaml: {name}: secrets do not belong into a file") as refused:
+        load()
+    assert "password" not in str(refused.value)
+
+
+@pytest.mark.parametrize("token", ["", "  ", "geheim€"])
+def test_secret_that_protects_nothing_is_refused(
+    token: str, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure()
+    monkeypatch.setenv(SECRET, token)
+    with pytest.raises(ConfigError, match="retrain_token holds an empty secret or one that is not ASCII"):
+        load()
+
+
+def test_default_secret_is_for_development_alone(
+    configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure()
+    for host in ("127.0.0.1", "::1", "localhost"):
+        load(host=host)
+    for host in ("0.0.0.0", "example.com"):  # noqa: S104  # it is refused
+        with pytest.raises(ConfigError, match="service.retrain_token has its default value"):
+            load(host=host)
+    (tmp_path / "config" / "production.yaml").write_text("{}\n")
+    monkeypatch.setenv(f"{PREFIX}ENV", "production")
+    with pytest.raises(
+        ConfigError, match=f"service.retrain_token has its default value.*set {SECRET}, or write a file"
+    ):
+        load()
+    monkeypatch.setitem(os.environ, SECRET, "another")
+    assert load(host="0.0.0.0").service.host == "0.0.0.0"  # noqa: S104
