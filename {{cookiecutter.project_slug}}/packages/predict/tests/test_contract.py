@@ -65,6 +65,7 @@ def test_schema_that_is_absent_is_refused(tmp_path: Path) -> None:
         ({"length": float("nan")}, "row 1: length: found nan, expected a number"),
         ({"length": 10**400}, "row 1: length: found 1000"),
         ({"count": 1.5}, "row 1: count: found 1.5, expected an integer from 0 up to 100 or null"),
+        ({"count": 2.5e-200}, "row 1: count: found 2.5e-200, expected an integer from 0 up to 100 or null"),
         ({"colour": "blue"}, "row 1: colour: found 'blue', expected one of 'red', 'green'"),
         ({"colour": ["red"]}, "row 1: colour: found ['red'], expected one of"),
         ({"ready": 1}, "row 1: ready: found 1, expected true or false or null"),

@@ -70,7 +70,8 @@ class Number(FieldSpec):
         """What JSON may hold, for pydantic-core."""
         if self.type == "integer":
             low, high = math.ceil(self.low), math.floor(self.high)
-            whole = core_schema.float_schema(ge=low, le=high, multiple_of=1, strict=True)  # 7.0, as some clients write
+            written_whole = core_schema.float_schema(ge=low, le=high, strict=True)  # 7.0, as some clients write
+            whole = core_schema.chain_schema([written_whole, core_schema.int_schema()])  # takes a float without a rest
             return core_schema.union_schema([core_schema.int_schema(ge=low, le=high, strict=True), whole])
         return core_schema.float_schema(ge=self.low, le=self.high, allow_inf_nan=False, strict=True)
 

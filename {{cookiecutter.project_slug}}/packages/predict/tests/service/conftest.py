@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import yaml
 
 from {{ cookiecutter.__package_name }}_predict.service.settings import ServiceSettings
@@ -36,6 +37,11 @@ SECTION: dict[str, Any] = {
 Configure = Callable[..., Path]
 Serve = Callable[..., Client]
 Start = Callable[..., Process]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _silent_log() -> None:
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
 
 
 @pytest.fixture(autouse=True)

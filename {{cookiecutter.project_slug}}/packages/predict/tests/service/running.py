@@ -6,11 +6,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -116,3 +117,13 @@ class Process:
         assert self.process.stderr is not None
         self.process.stderr.close()
         return code
+
+
+def find_workers(running: Process) -> list[psutil.Process]:
+    """Return the processes that answer."""
+    found = []
+    for child in psutil.Process(running.process.pid).children():
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child)
+    return found

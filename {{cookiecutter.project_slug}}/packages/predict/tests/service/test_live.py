@@ -6,14 +6,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from {{ cookiecutter.__package_name }}_predict import Model
 from {{ cookiecutter.__package_name }}_predict.artefact import seal
 
 from .conftest import Configure, Start
-from .running import ROW, Client, wait_until
+from .running import ROW, Client, find_workers, wait_until
 
 MakeModel = Callable[..., Path]
 GOOD, BROKEN = 45, 5
@@ -152,9 +151,8 @@ def test_worker_that_starts_while_the_file_is_broken_uses_the_neighbours_model(s
     version = service.predict(ROW).json()["model_version"]
     model_path.write_bytes(b"broken")
     wait_until(lambda: service.count("model_reload_failures_total") == 2)
-    for worker in psutil.Process(running.process.pid).children():
-        if "spawn_main" in " ".join(worker.cmdline()):
-            worker.kill()
+    for worker in find_workers(running):
+        worker.kill()
     wait_until(lambda: len(running.said("model live")) == 4)
     shutil.rmtree(model_path.parent / "config")
     assert service.predict(ROW).json()["model_version"] == version

@@ -1,6 +1,7 @@
 """The prediction log: whole, bounded, never in the way; with SQLite, which needs no server."""
 
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from .running import ROW, Client, wait_until
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    """Return an engine for the file that the tests' configuration names."""
-    return connect(f"sqlite:///{tmp_path}/var/predictions.db")
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """Return the tests' own way into the file that their configuration names."""
+    engine = connect(f"sqlite:///{tmp_path}/var/predictions.db")
+    yield engine
+    engine.dispose()
 
 
 def test_every_row_of_a_request_is_written(service: Client, engine: Engine) -> None:

@@ -44,7 +44,7 @@ class Problem(Exception):  # noqa: N818  # RFC 9457's word
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None, **members: object) -> None:
         """Make a problem of a status, a sentence, headers of the answer, and more members of the document."""
         super().__init__(detail)
-        self.status, self.detail, self.headers, self.members = status, detail, headers, members
+        self.status, self.detail, self.headers, self.members = int(status), detail, headers, members
 
     def response(self, request_id: str) -> Response:
         """Return the answer."""

@@ -23,14 +23,14 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # numbers written into a file on
 def serve(settings: ServiceSettings) -> bool:
     """Serve until a signal says to stop, then finish what is in flight; return whether the service ever started.
 
-    A worker that dies is replaced; SIGHUP replaces all workers, one after the other.
+    A worker that dies is replaced.
 
     Raises:
         ConfigError: the address is taken, or is none of this machine.
     """
     service = settings.service
-    configure_logs(service.logs)
     with _listen(service.host, service.port) as listener, tempfile.TemporaryDirectory() as folder:
+        configure_logs(service.logs)
         spare = Path(folder) / "model.onnx" if service.workers > 1 else None
         config = uvicorn.Config(
             partial(start, settings, spare),
