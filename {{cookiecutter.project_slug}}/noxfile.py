@@ -42,8 +42,8 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the packages' tests, with coverage; arguments after -- go to pytest instead."""
     prepare(session)
-    every = ["--numprocesses=auto", "--cov", "--cov-report=term", *(f"{package}/tests" for package in PACKAGES)]
-    run(session, "pytest", *(session.posargs or every))
+    every = ["--numprocesses=auto", "--cov", "--cov-report=term", "--ignore-glob=*/engines"]
+    run(session, "pytest", *(session.posargs or [*every, *(f"{package}/tests" for package in PACKAGES)]))
 
 
 @nox.session
@@ -51,6 +51,17 @@ def e2e(session: nox.Session) -> None:
     """Drive the whole project in copies of it: DVC, git, the separated environment, every documented command."""
     prepare(session)
     run(session, "pytest", "tests", *session.posargs)
+
+
+@nox.session
+def engines(session: nox.Session) -> None:
+    """Run the tests that need servers installed, such as PostgreSQL and Redis, which they start themselves."""
+    prepare(session)
+    folders = [str(path) for package in PACKAGES for path in Path(package, "tests").glob("*/engines")]
+    if folders:
+        run(session, "pytest", *(session.posargs or folders))
+    else:
+        session.log("no test of this project needs a server")
 
 
 @nox.session

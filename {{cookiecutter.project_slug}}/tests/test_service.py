@@ -1,0 +1,153 @@
+"""The service in the project: its own lock, the same number as everywhere, and retraining that nobody notices."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+import pytest
+import yaml
+
+from {{ cookiecutter.__package_name }}_predict import Contract, Model
+from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
+
+from .sandbox import ENVIRONMENT, ROOT, make_rows, run_in, set_params
+
+PACKAGE = Model.__module__.partition(".")[0]
+TOKEN = "a token for the tests"  # noqa: S105
+SETTINGS = {
+    f"{PREFIX}SERVICE__LOGS": "json",
+    f"{PREFIX}SERVICE__RETRAIN_TOKEN": TOKEN,
+    f"{PREFIX}SERVICE__RELOAD_SECONDS": "0.05",
+}
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Return a function that starts a command of the prediction package in a folder; it is ended with the test."""
+    processes = []
+
+    def run(folder: Path, *arguments: str, python: str = sys.executable) -> "subprocess.Popen[str]":
+        command = [python, "-m", PACKAGE, *arguments]
+        environment = {**ENVIRONMENT, **SETTINGS}
+        with (folder / f"{arguments[0]}.log").open("w") as log:
+            processes.append(subprocess.Popen(command, cwd=folder, env=environment, stderr=log, text=True))
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        process.terminate()
+        assert process.wait(30) in (0, 1, -signal.SIGTERM)
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 120) -> Any:
+    """Wait until a condition gives something, and return that; fail if it never does."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.05)
+    return found
+
+
+def connect(folder: Path) -> httpx.Client:
+    """Return a client of the service that was started in a folder."""
+
+    def find_address() -> str:
+        lines = [json.loads(line) for line in (folder / "serve.log").read_text().splitlines() if line.startswith("{")]
+        ready = any(line["event"] == "model live" for line in lines)
+        return next((line["address"] for line in lines if line["event"] == "serving" and ready), "")
+
+    return httpx.Client(base_url=wait_for(find_address), timeout=30, headers={"Authorization": f"Bearer {TOKEN}"})
+
+
+def test_library_command_line_batch_and_service_give_the_same_number(
+    reproduced: Path, contract: Contract, tmp_path: Path, start: Start
+) -> None:
+    rows = make_rows(contract, count=500, seed=6).drop(columns=contract.target_name)
+    records = [dict(row) for row in json.loads(rows.to_json(orient="records"))]
+    answers = Model.load(reproduced / "models" / "model.onnx").predict(records)
+    (tmp_path / "in.json").write_text(json.dumps(records))
+    rows.to_parquet(tmp_path / "in.parquet", index=False)
+    command = str(Path(sys.executable).parent / PACKAGE.replace("_", "-"))
+    assert json.loads(run_in(reproduced, command, "predict", str(tmp_path / "in.json"))) == answers
+    run_in(reproduced, command, "score", str(tmp_path / "in.parquet"), str(tmp_path / "out.parquet"))
+    scored = pd.read_parquet(tmp_path / "out.parquet")
+    assert scored["prediction"].tolist() == [answer["prediction"] for answer in answers]
+    start(reproduced, "serve", "--port", "0")
+    with connect(reproduced) as client:
+        assert client.post("/predict", json={"instances": records}).json()["predictions"] == answers
+        alone = [client.post("/predict", json={"instances": [record]}).json() for record in records[:50]]
+    assert [answer["predictions"][0] for answer in alone] == answers[:50]
+
+
+def test_retraining_on_request_ends_in_a_new_model_that_nobody_had_to_wait_for(
+    reproduced: Path, contract: Contract, tmp_path: Path, start: Start
+) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(reproduced, project)
+    service = start(project, "serve", "--port", "0")
+    start(project, "worker")
+    with connect(project) as client:
+        before = client.get("/model").json()
+        seed = yaml.safe_load((project / "params.yaml").read_text())["seed"] + 1
+        set_params(project, seed=seed)
+        asked = client.post("/retrain", json={"reason": "another seed"}, headers={"X-Request-ID": "test-1"})
+        assert asked.status_code == 202
+        example = {"instances": [contract.example()]}
+
+        def find_end() -> dict[str, Any] | None:
+            assert client.post("/predict", json=example).status_code == 200
+            job: dict[str, Any] = client.get(asked.headers["location"]).json()
+            return job if job["state"] in ("succeeded", "failed") else None
+
+        job = wait_for(find_end)
+        assert job["state"] == "succeeded", job["output"]
+        assert (job["reason"], job["request_id"]) == ("another seed", "test-1")
+        assert "Running stage 'gate'" in job["output"]
+        wait_for(lambda: client.get("/model").json()["version"] != before["version"])
+        after = client.get("/model").json()
+        assert after["version"] == Model.load(project / "models" / "model.onnx").version
+        assert after["lineage"]["params"]["seed"] == seed
+        assert after["metrics"] == json.loads((project / "reports" / "metrics.json").read_text())
+        assert client.post("/predict", json=example).json()["model_version"] == after["version"]
+    assert service.poll() is None
+
+
+def test_service_works_from_its_own_lock_alone(
+    reproduced: Path, contract: Contract, tmp_path: Path, start: Start
+) -> None:
+    run_in(ROOT / "packages" / "predict", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path))
+    run_in(tmp_path, "uv", "venv", "--python", sys.executable, "alone")
+    install = ("uv", "pip", "install", "--python", "alone")
+    run_in(tmp_path, *install, "--require-hashes", "--requirements", str(ROOT / "requirements" / "serve.txt"))
+    run_in(tmp_path, *install, "--no-deps", *map(str, tmp_path.glob("*.whl")))
+    python = str(tmp_path / "alone" / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+    forbidden = [PACKAGE.replace("_predict", "_train"), "dvc", "onnx", "pandas", "pyarrow", "skl2onnx", "sklearn"]
+    found = f"import importlib.util as u; print([name for name in {forbidden} if u.find_spec(name)])"
+    assert run_in(tmp_path, python, "-c", found).strip() == "[]"
+    shutil.copytree(reproduced / "config", tmp_path / "config")
+    shutil.copytree(reproduced / "models", tmp_path / "models")
+    shutil.copy(reproduced / "schema.yaml", tmp_path)
+    start(tmp_path, "serve", "--port", "0", python=python)
+    with connect(tmp_path) as client:
+        assert client.post("/predict", json={"instances": [contract.example()]}).status_code == 200
+        assert client.get("/metrics").status_code == 200
+
+
+def test_production_has_its_own_settings_and_no_default_secret(reproduced: Path, tmp_path: Path) -> None:
+    shutil.copytree(reproduced / "config", tmp_path / "config")
+    command = [sys.executable, "-m", PACKAGE, "serve"]
+    environment = {**ENVIRONMENT, f"{PREFIX}ENV": "production"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "service.retrain_token has its default value" in done.stderr
+    assert "Traceback" not in done.stderr
