@@ -10,13 +10,14 @@ from pathlib import Path
 BELONGS = {
     "__api": {
         "yes": [
+            ".github/workflows/engines.yml",
             "config/production.yaml",
             "docs/service.md",
             "packages/predict/src/*/service/*",
+            "packages/predict/tests/service/engines/*",
             "packages/predict/tests/service/*",
             "requirements/dev-serve.*",
             "requirements/serve.txt",
-            "tests/engines/*",
             "tests/test_service.py",
         ],
         "no": [],
@@ -45,7 +46,7 @@ def list_unchosen(answers: Mapping[str, object]) -> list[str]:
 def remove(root: Path, patterns: list[str]) -> None:
     """Remove the files that match, and the folders that hold nothing after it."""
     for pattern in patterns:
-        for path in root.glob(pattern):
+        for path in list(root.glob(pattern)):
             path.unlink()
             if not any(path.parent.iterdir()):
                 path.parent.rmdir()

@@ -12,7 +12,7 @@ from cookiecutter.exceptions import FailedHookException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hooks.answers import LONGEST_NAME, SLUG, reserved_names, sound_slug
+from hooks.answers import LONGEST_NAME, SLUG, remote_kind, remote_url, reserved_names, sound_slug, yes_or_no
 
 from .conftest import ROOT, bake
 
@@ -58,7 +58,10 @@ OTHERS = [
     ({"author_email": "a@exämple.com"}, "author_email: found"),
     ({"problem": "clustering"}, "problem: found 'clustering', expected classification or regression"),
     ({"python_version": "2.7"}, "python_version: found '2.7', expected 3.12 or 3.11 or 3.13"),
-    ({"dvc_remote": "ftp"}, "dvc_remote: found 'ftp', expected local, s3, gcs, azure, ssh, or an address (local: a folder"),
+    (
+        {"dvc_remote": "ftp"},
+        "dvc_remote: found 'ftp', expected local, s3, gcs, azure, ssh, or an address (local: a folder",
+    ),
     ({"license": "GPL"}, "license: found 'GPL', expected MIT or"),
     ({"api": "perhaps"}, "api: found 'perhaps', expected yes or no"),
     *(
@@ -190,6 +193,40 @@ def test_any_project_name_gives_a_sound_slug(name: str) -> None:
 )
 def test_slug_of_a_project_name(name: str, slug: str) -> None:
     assert sound_slug(name) == slug
+
+
+@pytest.mark.parametrize(
+    ("answer", "chosen"),
+    [
+        ("yes", "yes"),
+        ("Y", "yes"),
+        ("true", "yes"),
+        (True, "yes"),
+        (1, "yes"),
+        ("no", "no"),
+        ("False", "no"),
+        (False, "no"),
+    ],
+)
+def test_yes_and_no_are_understood_as_people_and_tools_write_them(answer: object, chosen: str) -> None:
+    assert yes_or_no(answer) == chosen
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "url"),
+    [
+        ("s3", "s3", "s3://fine/dvc"),
+        ("../store", "local", "../store"),
+        ("C:/store", "local", "C:/store"),
+        ("gs://bucket/a", "gcs", "gs://bucket/a"),
+        ("azure://box", "azure", "azure://box"),
+        ("ssh://me@host:22/srv", "ssh", "ssh://me@host:22/srv"),
+        ("http://x", "", "http://x"),
+    ],
+)
+def test_remote_is_a_kind_or_an_address(answer: str, kind: str, url: str) -> None:
+    assert remote_kind(answer) == kind
+    assert remote_url({"dvc_remote": answer, "project_slug": "fine"}) == url
 
 
 def test_existing_folder_is_left_untouched(tmp_path: Path) -> None:

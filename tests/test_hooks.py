@@ -31,12 +31,13 @@ def test_what_belongs_to_other_answers_is_removed(tmp_path: Path) -> None:
     (tmp_path / "requirements").mkdir()
     for name in ("remote-s3.txt", "remote-gcs.txt", "dev.txt"):
         (tmp_path / "requirements" / name).touch()
-    (tmp_path / "tests" / "engines").mkdir(parents=True)
-    (tmp_path / "tests" / "engines" / "test_redis.py").touch()
-    (tmp_path / "tests" / "test_gates.py").touch()
+    engines = tmp_path / "packages" / "predict" / "tests" / "service" / "engines"
+    engines.mkdir(parents=True)
+    for path in (engines / "test_redis.py", engines.parent / "test_live.py", engines.parents[1] / "test_model.py"):
+        path.touch()
     remove(tmp_path, list_unchosen({"__remote": "gcs", "__api": "no"}))
     assert {path.name for path in (tmp_path / "requirements").iterdir()} == {"remote-gcs.txt", "dev.txt"}
-    assert [path.name for path in (tmp_path / "tests").iterdir()] == ["test_gates.py"]
+    assert [path.name for path in engines.parents[1].iterdir()] == ["test_model.py"]
 
 
 def test_machine_without_git_is_told_what_to_do(

@@ -94,6 +94,12 @@ def test_options_change_only_their_own_files(rendered: Rendered) -> None:
     default = list_files(rendered("default"))
     assert list_files(rendered("regression")) == default
     assert list_files(rendered("s3")) == default | {"requirements/remote-s3.in", "requirements/remote-s3.txt"}
+    service = default - list_files(rendered("no-api"))
+    assert list_files(rendered("no-api")) == default - service
+    assert {name for name in default if "/service/" in name or "serve" in name} < service
+    for name in default - service - {"requirements/dev.txt"}:
+        text = (rendered("no-api") / name).read_text(encoding="utf-8")
+        assert not re.search("fastapi|uvicorn|-predict serve|engines.yml", text), name
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from {{ cookiecutter.__package_name }}_predict import Contract, Model
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
 
 from .sandbox import ENVIRONMENT, ROOT, make_rows, run_in, set_params
+from .test_documents import read_commands
 
 PACKAGE = Model.__module__.partition(".")[0]
 TOKEN = "a token for the tests"  # noqa: S105
@@ -141,6 +142,21 @@ def test_service_works_from_its_own_lock_alone(
     with connect(tmp_path) as client:
         assert client.post("/predict", json={"instances": [contract.example()]}).status_code == 200
         assert client.get("/metrics").status_code == 200
+
+
+def test_commands_of_the_page_run_in_their_order(reproduced: Path, tmp_path: Path, start: Start) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(reproduced, project)
+    address, answers = "", []
+    for command in read_commands("docs/service.md"):
+        if command[-1] in ("serve", "worker"):
+            start(project, command[-1], *(["--port", "0"] if command[-1] == "serve" else []))
+            with connect(project) as client:
+                address = str(client.base_url)
+        else:
+            here = [part.replace("http://localhost:8000", address).replace("development", TOKEN) for part in command]
+            answers.append(json.loads(run_in(project, *here)))
+    assert [next(iter(answer)) for answer in answers] == ["status", "model_version", "start", "id"]
 
 
 def test_production_has_its_own_settings_and_no_default_secret(reproduced: Path, tmp_path: Path) -> None:

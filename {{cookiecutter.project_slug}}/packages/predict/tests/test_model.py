@@ -1,15 +1,17 @@
 """A model file: verified when it is loaded, refused with a sentence when it is not what it was."""
 
+import json
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from {{ cookiecutter.__package_name }}_predict import Contract, DataError, Model, ModelError
-from {{ cookiecutter.__package_name }}_predict.artefact import agree, seal
+from {{ cookiecutter.__package_name }}_predict.artefact import add_entry, agree, seal
 
 ROW = {"length": 2.5, "count": 7, "colour": "green", "ready": True}
 MakeModel = Callable[..., Path]
@@ -116,6 +118,17 @@ def test_load_refuses_a_contract_that_does_not_fit_the_graph(make_model: MakeMod
     golden = '{"rows": [{"length": 0}], "outputs": [[0.98, 0.02]]}'
     with pytest.raises(ModelError, match="cannot predict its own golden rows"):
         Model.load(make_model(contract=fewer.model_dump_json(), golden=golden))
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 127, 128, 16_383, 16_384, 3_000_000])
+def test_entry_that_is_added_is_read_by_onnx_and_sealed(size: int, model_path: Path) -> None:
+    before = model_path.read_bytes()
+    metrics = {"note": "é" * (size // 2)}
+    model_path.write_bytes(add_entry(before, "metrics", json.dumps(metrics, ensure_ascii=False)))
+    assert Model.load(model_path).metrics == metrics
+    entries = {entry.key: entry.value for entry in onnx.load(model_path).metadata_props}
+    assert json.loads(entries["metrics"]) == metrics
+    assert Model.load(model_path).version != Model.parse(before, model_path).version
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])

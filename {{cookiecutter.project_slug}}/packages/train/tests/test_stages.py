@@ -164,7 +164,10 @@ def test_calibrate_bins_forecasts_by_their_probability() -> None:
 
 def test_gate_lets_a_good_candidate_become_the_model(evaluated: Project) -> None:
     gate.run(evaluated)
-    assert evaluated.paths.model.read_bytes() == evaluated.paths.candidate.read_bytes()
+    candidate, model = onnx.load(evaluated.paths.candidate), onnx.load(evaluated.paths.model)
+    assert model.graph == candidate.graph
+    assert Model.load(evaluated.paths.candidate).metrics == {}
+    assert Model.load(evaluated.paths.model).metrics == json.loads(evaluated.paths.metrics.read_text())
     assert all(row["passed"] for row in json.loads(evaluated.paths.gate.read_text()))
 
 
