@@ -44,7 +44,8 @@ def project(session: nox.Session, case: str) -> None:
     """Render a case, install it from its locks, and run its own sessions; nothing is mended in between."""
     install(session)
     folder = render(session, Path(session.create_tmp()) / "rendered", CASES[case])
-    run_project(session, folder, "lint", "types", "tests", "e2e", "repro", "predict", "notebooks")
+    engines = ["engines"] if sys.platform == "linux" else []  # servers that are installed easily there alone
+    run_project(session, folder, "lint", "types", "tests", "e2e", *engines, "repro", "predict", "notebooks")
     git = ("git", "-C", str(folder))
     session.run(*git, "add", ".", external=True)
     session.run(
@@ -73,6 +74,16 @@ def demo(session: nox.Session) -> None:
     run_project(session, folder, "repro")
     run_project(session, folder, "predict", "--", RECORD)
     session.log(f"the project is in {folder.relative_to(ROOT)}; its README says how to go on")
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure the service of a default project with wrk: against a plain route, an echo, and during swaps."""
+    install(session)
+    folder = render(session, Path(session.create_tmp()) / "rendered", {})
+    run_project(session, folder, "repro")
+    with session.chdir(folder):
+        session.run(str(folder / ".venv" / "bin" / "python"), str(ROOT / "benchmarks" / "service.py"), external=True)
 
 
 @nox.session(default=False)

@@ -1,0 +1,52 @@
+"""What the service is measured against: the routes that one would write first, in the default project's environment."""
+
+from typing import Any
+
+import pandas as pd
+from fastapi import FastAPI, Request, Response
+from penguins_train.examples import load_examples, read_table
+from penguins_train.fit import fit
+from penguins_train.prediction import Category
+from penguins_train.project import Project
+from pydantic import BaseModel, create_model
+
+PROJECT = Project.load()
+CONTRACT = PROJECT.contract
+PIPELINE = fit(
+    load_examples(read_table(PROJECT.paths.train), CONTRACT), CONTRACT, PROJECT.params.train, PROJECT.params.seed
+)
+LEVELS = {name: field.codes for name, field in CONTRACT.features.items() if isinstance(field, Category)}
+COLUMNS: dict[str, Any] = {
+    name: (str if name in LEVELS else float, ...) if not field.missing else (str | float | None, None)
+    for name, field in CONTRACT.features.items()
+}
+Row = create_model("Row", **COLUMNS)
+app = FastAPI()
+
+
+class Instances(BaseModel):
+    """The body of a request."""
+
+    instances: list[Row]  # type: ignore[valid-type]  # made above
+
+
+@app.post("/plain")
+def plain(body: Instances) -> dict[str, Any]:
+    """Predict with scikit-learn, by way of pandas."""
+    frame = pd.DataFrame([row.model_dump() for row in body.instances], columns=list(CONTRACT.features))
+    for name, codes in LEVELS.items():
+        frame[name] = frame[name].map(codes)
+    shares = PIPELINE.predict_proba(frame.to_numpy("float32"))
+    best = shares.argmax(axis=1)
+    return {
+        "predictions": [
+            {"prediction": CONTRACT.classes[index], "probabilities": dict(zip(CONTRACT.classes, row, strict=True))}
+            for index, row in zip(best.tolist(), shares.tolist(), strict=True)
+        ]
+    }
+
+
+@app.post("/echo")
+async def echo(request: Request) -> Response:
+    """Send the body back."""
+    return Response(await request.body(), media_type="application/json")
