@@ -1,6 +1,7 @@
 """Services that run: in a thread of the tests, or as the processes that a command starts."""
 
 import json
+import ssl
 import subprocess
 import sys
 import threading
@@ -23,10 +24,15 @@ TOKEN = {"Authorization": "Bearer development"}
 PACKAGE = create_app.__module__.partition(".")[0]
 PREFIX = f"{PACKAGE.removesuffix('_predict').upper()}_"
 PATIENCE = 30.0
+TLS = ssl.create_default_context()
 
 
 class Client(httpx.Client):
     """A client of a service, which knows what tests ask for again and again."""
+
+    def __init__(self, base_url: str | httpx.URL) -> None:
+        """Make a client that is patient, and does not read all certificates anew."""
+        super().__init__(base_url=base_url, timeout=PATIENCE, verify=TLS)
 
     def predict(self, *rows: object, **options: Any) -> httpx.Response:
         """Ask for predictions."""
@@ -57,7 +63,7 @@ def serve_here(settings: ServiceSettings) -> Iterator[Client]:
     try:
         wait_until(lambda: server.started or not thread.is_alive())
         port = server.servers[0].sockets[0].getsockname()[1]
-        with Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
+        with Client(f"http://127.0.0.1:{port}") as client:
             yield client
     finally:
         server.should_exit = True
@@ -101,7 +107,7 @@ class Process:
 
     def client(self) -> Client:
         """Return a client of the service that this process is, once it is ready."""
-        client = Client(base_url=self.wait_for("serving")["address"], timeout=PATIENCE)
+        client = Client(self.wait_for("serving")["address"])
         self.wait_for("model live")
         return client
 

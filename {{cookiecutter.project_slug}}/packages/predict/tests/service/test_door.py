@@ -136,7 +136,7 @@ def test_large_requests_do_not_keep_small_ones_waiting(serve: Serve) -> None:
     done = threading.Event()
 
     def load() -> None:
-        with Client(base_url=service.base_url, timeout=30) as client:
+        with Client(service.base_url) as client:
             assert client.post("/predict", content=body, headers={"Content-Type": "application/json"}).is_success
         done.set()
 

@@ -112,7 +112,7 @@ def test_fifty_swaps_under_load_fail_no_request(start: Start, model_path: Path, 
     stop = threading.Event()
 
     def load() -> None:
-        with Client(base_url=service.base_url, timeout=30) as client:
+        with Client(service.base_url) as client:
             while not stop.is_set():
                 answer = client.predict(ROW)
                 answers.append((answer.status_code, answer.json()["model_version"], answer.json()["predictions"]))

@@ -29,7 +29,7 @@ def test_worker_that_is_killed_under_load_is_replaced(start: Start) -> None:
 
     def load() -> None:
         while not stop.is_set():
-            with Client(base_url=service.base_url, timeout=30) as client:
+            with Client(service.base_url) as client:
                 try:
                     outcomes[client.predict(ROW).status_code] += 1
                 except httpx.TransportError:
@@ -61,7 +61,7 @@ def test_numbers_are_those_of_all_workers(start: Start) -> None:
     service = running.client()
     wait_until(lambda: len(running.said("model live")) == 2)
     for _ in range(40):  # each by a connection of its own, so that both workers answer some
-        with Client(base_url=service.base_url) as client:
+        with Client(service.base_url) as client:
             client.predict(ROW)
     assert service.count("http_requests_total", path="/predict") == 40
     assert service.count("prediction_rows_total") == 40
