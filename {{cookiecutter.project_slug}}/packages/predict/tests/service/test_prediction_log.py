@@ -116,6 +116,21 @@ def test_database_away_costs_no_request_and_is_written_to_when_it_returns(
     assert len(read_log(engine)) == 60 - dropped
 
 
+def test_rows_that_the_database_never_takes_do_not_keep_others_waiting(service: Client, engine: Engine) -> None:
+    service.predict(ROW)
+    wait_until(lambda: service.count("prediction_log_rows_total") == 1)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER picky BEFORE INSERT ON predictions WHEN new.request_id = 'odd' "
+            "BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+        )
+    service.predict(ROW, headers={"X-Request-ID": "odd"})
+    wait_until(lambda: service.count("prediction_log_dropped_rows_total") == 1)
+    service.predict(ROW, headers={"X-Request-ID": "even"})
+    wait_until(lambda: service.count("prediction_log_rows_total") == 2)
+    assert [row["request_id"] for row in read_log(engine)][1:] == ["even"]
+
+
 def test_predictions_that_cannot_be_written_at_the_end_are_told(start: Start, tmp_path: Path) -> None:
     (tmp_path / "var").write_text("no folder")
     running = start("serve")

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -157,16 +158,22 @@ def test_worker_without_a_queue_says_where_it_looked(start: Start, tmp_path: Pat
     assert "error: the queue sqlite:///file/queue.db cannot be reached" in worker.text
 
 
-def test_lock_of_a_request_that_was_killed_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retraining, "ASKING_SECONDS", 0.2)
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[Queue]:
+    """Return a queue without a service."""
     queue = Queue(f"sqlite:///{tmp_path}/queue.db")
+    yield queue
+    queue.close()
+
+
+def test_lock_of_a_request_that_was_killed_is_broken(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retraining, "ASKING_SECONDS", 0.2)
     queue.huey.put("asking", time.time())
     assert queue.request("id", "").state == "queued"
 
 
-def test_records_of_old_jobs_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_of_old_jobs_are_forgotten(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retraining, "MOST_JOBS", 2)
-    queue = Queue(f"sqlite:///{tmp_path}/queue.db")
     for number in range(4):
         requested = f"2026-01-0{4 - number}T00:00:00Z"
         queue.save(Job.model_validate({"id": str(number), "state": "failed", "request_id": "", "requested": requested}))
@@ -174,8 +181,7 @@ def test_records_of_old_jobs_are_forgotten(tmp_path: Path, monkeypatch: pytest.M
     assert [number for number in range(4) if queue.find(str(number))] == [0, 1]
 
 
-def test_queue_holds_nothing_that_python_would_run(tmp_path: Path) -> None:
-    queue = Queue(f"sqlite:///{tmp_path}/queue.db")
+def test_queue_holds_nothing_that_python_would_run(queue: Queue) -> None:
     job = queue.request("id", "because")
     stored = [queue.huey.serializer.serialize({"a": [1]}), *queue.huey.storage.enqueued_items()]
     assert all(item.startswith(b"{") for item in map(bytes, stored))

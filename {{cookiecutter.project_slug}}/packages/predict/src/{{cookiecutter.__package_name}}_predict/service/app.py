@@ -21,6 +21,7 @@ from .openapi import Document, make_document
 from .prediction_log import PredictionLog
 from .predictions import Predictions
 from .problems import answer_problems
+from .retraining import Queue
 from .routes import STATS_AT_ONCE, router
 from .security import KEY_HEADER
 from .settings import Service, ServiceSettings
@@ -55,6 +56,7 @@ def create_app(settings: ServiceSettings, spare: Path | None = None) -> FastAPI:
     metrics = Metrics()
     live = LiveModel(settings.paths, service.limits.rows, service.reload_seconds, metrics, spare)
     log = PredictionLog(service.prediction_log, metrics)
+    queue = Queue(service.retraining.queue)
     predictions = Predictions(live, log, metrics, service.api_keys)
 
     @asynccontextmanager
@@ -64,6 +66,7 @@ def create_app(settings: ServiceSettings, spare: Path | None = None) -> FastAPI:
         yield
         await run_sync(live.stop)
         await run_sync(log.stop)
+        queue.close()
 
     package = metadata((__package__ or "").partition(".")[0])
     app = Application(
@@ -76,7 +79,7 @@ def create_app(settings: ServiceSettings, spare: Path | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.settings, app.state.metrics, app.state.live, app.state.log = service, metrics, live, log
-    app.state.queue, app.state.stats_limiter = None, CapacityLimiter(STATS_AT_ONCE)
+    app.state.queue, app.state.stats_limiter = queue, CapacityLimiter(STATS_AT_ONCE)
     app.include_router(router)
     if service.docs:
         add_docs(app)

@@ -84,7 +84,7 @@ class LiveModel:
             self.served = new
             if self._spare and path != self._spare:
                 self._keep(data, self._spare)
-        except (ProjectError, OSError, MemoryError) as error:
+        except Exception as error:  # whatever a file may hold, the watch goes on
             self._metrics.failed_reloads.inc()
             log.error("model refused", reason=str(error), still=old and old.model.version)
             return False

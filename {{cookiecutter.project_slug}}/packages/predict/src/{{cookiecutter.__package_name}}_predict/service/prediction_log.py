@@ -27,7 +27,7 @@ from sqlalchemy import (
     insert,
     make_url,
 )
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from ..model import Prediction
 from .metrics import Metrics
@@ -146,7 +146,7 @@ class PredictionLog:
             yield entry
 
     def _write(self, batch: list[Entry]) -> bool:
-        """Return whether a batch is in the database."""
+        """Return whether there is nothing more to do for a batch."""
         assert self.engine is not None  # noqa: S101  # the thread runs only then
         records = [record for entry in batch for record in _records(entry)]
         try:
@@ -157,10 +157,14 @@ class PredictionLog:
                 with self.engine.begin() as connection:
                     connection.execute(insert(PREDICTIONS), records)
             self._retire(self.engine)
+        except (DataError, IntegrityError) as error:  # the database answers, and will never take these rows
+            self._metrics.dropped.inc(len(records))
+            log.error("predictions refused by the log's database", reason=_first_line(error), rows=len(records))
+            return True
         except (SQLAlchemyError, OSError) as error:
             self._metrics.log_failures.inc()
             if not self._away:
-                log.error("prediction log away", reason=str(error).partition("\n")[0])
+                log.error("prediction log away", reason=_first_line(error))
             self._prepared, self._away = False, True  # what comes back may be another database
             return False
         if self._away:
@@ -201,6 +205,11 @@ def _prepare(engine: Engine) -> None:
     if engine.url.get_backend_name() == "sqlite" and engine.url.database:
         Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
     METADATA.create_all(engine)
+
+
+def _first_line(error: Exception) -> str:
+    """Return an error without the statement and the rows that SQLAlchemy adds."""
+    return str(error).partition("\n")[0]
 
 
 def _records(entry: Entry) -> Iterator[dict[str, object]]:

@@ -7,6 +7,7 @@ beside it. The service puts jobs there and reads how they are; it never runs one
 import json
 import re
 import sqlite3
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -66,12 +67,26 @@ class Queue:
     """The queue of jobs, and the record of each. All methods raise QueueError where the queue cannot be reached."""
 
     def __init__(self, url: str) -> None:
-        """Open the queue at an address."""
-        self._where = re.sub("//.*@", "//", url)  # without a password
-        with self._reached():
-            self.huey = _open(url)
+        """Prepare the queue at an address; nothing is opened before it is needed."""
+        self._url, self._where = url, re.sub("//.*@", "//", url)  # without a password
+        self._opening = threading.Lock()
+        self._opened: Huey | None = None
         self._run: Callable[[Job], None] | None = None
-        self._task = self.huey.task(name=NAME)(self._take)
+
+    @property
+    def huey(self) -> Huey:
+        """Huey's own queue, opened."""
+        with self._opening:
+            if self._opened is None:
+                with self._reached():
+                    self._opened = _open(self._url)
+                self._task = self._opened.task(name=NAME)(self._take)
+            return self._opened
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._opened is not None:
+            self._opened.storage.close()
 
     def run_with(self, run: Callable[[Job], None]) -> None:
         """Have a function run the jobs that are taken from the queue in this process."""

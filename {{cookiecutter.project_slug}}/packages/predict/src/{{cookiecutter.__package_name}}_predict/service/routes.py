@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..model import Model
 from .problems import Problem, busy
-from .retraining import Job, Queue, QueueError
+from .retraining import Job, QueueError
 from .security import WithKey, WithToken
 from .stats import Stats, summarise
 
@@ -60,20 +60,7 @@ def find_model(request: Request) -> Model:
     return model
 
 
-def open_queue(request: Request) -> Queue:
-    """Return the queue, opened by the first request that needs it, or answer that it cannot be reached."""
-    state = request.app.state
-    try:
-        if state.queue is None:
-            state.queue = Queue(state.settings.retraining.queue)
-    except QueueError as error:
-        raise _away(error, request) from error
-    queue: Queue = state.queue
-    return queue
-
-
 LiveModel = Annotated[Model, Depends(find_model)]
-JobQueue = Annotated[Queue, Depends(open_queue)]
 
 
 @router.get("/health/live", tags=["health"])
@@ -128,10 +115,10 @@ async def stats(
 
 
 @router.post("/retrain", tags=["retraining"], status_code=HTTPStatus.ACCEPTED)
-def retrain(_: WithToken, request: Request, response: Response, queue: JobQueue, body: Retrain | None = None) -> Job:
+def retrain(_: WithToken, request: Request, response: Response, body: Retrain | None = None) -> Job:
     """Ask for the model to be trained again; while a request waits in the queue, the answer is the same job."""
     try:
-        job = queue.request(request.scope["exchange"].request_id, body.reason if body else "")
+        job: Job = request.app.state.queue.request(request.scope["exchange"].request_id, body.reason if body else "")
     except QueueError as error:
         raise _away(error, request) from error
     response.headers["Location"] = f"/retrain/{job.id}"
@@ -139,10 +126,10 @@ def retrain(_: WithToken, request: Request, response: Response, queue: JobQueue,
 
 
 @router.get("/retrain/{job_id}", tags=["retraining"])
-def find_job(_: WithToken, request: Request, queue: JobQueue, job_id: str) -> Job:
+def find_job(_: WithToken, request: Request, job_id: str) -> Job:
     """Return what has become of a request to train again."""
     try:
-        job = queue.find(job_id)
+        job: Job | None = request.app.state.queue.find(job_id)
     except QueueError as error:
         raise _away(error, request) from error
     if job is None:

@@ -30,11 +30,7 @@ class Worker:
     """Runs jobs, and keeps what becomes of them."""
 
     def __init__(self, settings: Retraining) -> None:
-        """Open the queue.
-
-        Raises:
-            QueueError: it cannot be reached.
-        """
+        """Prepare a worker; nothing is opened yet."""
         self._settings = settings
         self._queue = Queue(settings.queue)
         self._queue.run_with(self._run)
@@ -60,6 +56,7 @@ class Worker:
             thread.join(2 * STOP_SECONDS)
         heart.join()
         self._queue.leave()
+        self._queue.close()
 
     def _wait_for_others(self) -> None:
         """Wait for the time that it takes to know that a worker has been killed, and no longer."""
