@@ -1,7 +1,9 @@
 """The live model: a sound file takes over, a broken one changes nothing, and no request notices."""
 
 import json
+import os
 import shutil
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -157,6 +159,22 @@ def test_worker_that_starts_while_the_file_is_broken_uses_the_neighbours_model(s
     shutil.rmtree(model_path.parent / "config")
     assert service.predict(ROW).json()["model_version"] == version
     service.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_path_that_is_no_file_is_refused_and_the_watch_goes_on(
+    service: Client, model_path: Path, make_model: MakeModel
+) -> None:
+    (new,) = variants(make_model, 1)
+    for number, make in enumerate((os.mkfifo, os.mkdir), start=1):
+        make(model_path.with_name(f"odd{number}"))
+        model_path.unlink()
+        model_path.with_name(f"odd{number}").rename(model_path)
+        wait_until(lambda: service.count("model_reload_failures_total") == number)  # noqa: B023  # it waits here
+    model_path.rmdir()
+    replace(model_path, new)
+    wait_until(lambda: service.count("model_reloads_total") == 1)
+    assert service.predict(ROW).is_success
 
 
 @pytest.mark.parametrize("gone", [True, False])

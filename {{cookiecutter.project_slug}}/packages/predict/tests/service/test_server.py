@@ -56,6 +56,18 @@ def test_worker_that_is_killed_under_load_is_replaced(start: Start) -> None:
     service.close()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_workers_end_with_the_process_that_would_replace_them(start: Start) -> None:
+    running = start("serve", workers=2)
+    with running.client() as service:
+        wait_until(lambda: len(running.said("model live")) == 2)
+        workers = find_workers(running)
+        os.kill(running.process.pid, signal.SIGKILL)
+        wait_until(lambda: not any(psutil.pid_exists(worker.pid) for worker in workers))
+        with pytest.raises(httpx.TransportError):
+            service.predict(ROW)
+
+
 def test_numbers_are_those_of_all_workers(start: Start) -> None:
     running = start("serve", workers=2)
     service = running.client()

@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 
 from ..atomic import whole_file
-from ..errors import ProjectError
+from ..errors import ModelError, ProjectError
 from ..model import Model
 from ..settings import Paths
 from .body import RequestBody
@@ -76,6 +76,8 @@ class LiveModel:
         """Let the model of a file answer from now on, if it is sound; return whether it is."""
         old = self.served
         try:
+            if not path.is_file():  # to read from a pipe, say, would wait for ever
+                raise ModelError(f"{path} is no file; train a model or correct paths.model")
             data = path.read_bytes()
             model = Model.parse(data, path, contract=self._paths.load_contract())
             new = Served(model, RequestBody(model.contract, self._most_rows, self._metrics))

@@ -1,10 +1,14 @@
 """Run the service: uvicorn with as many workers as the settings say, which share one socket."""
 
 import gc
+import multiprocessing
 import os
+import signal
 import socket
 import tempfile
+import threading
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import structlog
@@ -59,10 +63,18 @@ def start(settings: ServiceSettings, spare: Path | None) -> FastAPI:
     from .app import create_app  # not before the folder of the numbers is named
 
     configure_logs(settings.service.logs)
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     app = create_app(settings, spare)
     gc.collect()
     gc.freeze()  # what is loaded now stays: to look through it again and again would hold up requests
     return app
+
+
+def _end_with(parent: BaseProcess) -> None:
+    """End this worker when the process that would replace it is gone, so that it does not hold the port for ever."""
+    parent.join()
+    signal.raise_signal(signal.SIGTERM)
 
 
 def _listen(host: str, port: int) -> socket.socket:
