@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from .conftest import Start
+from .conftest import Configure, Start
 from .running import PACKAGE, ROW, Client, find_workers, wait_until
 
 
@@ -133,6 +133,26 @@ def test_log_is_lines_of_json_that_bear_the_ids(start: Start) -> None:
     assert (line["request_id"], line["status"], line["path"], line["level"]) == ("order-1", 200, "/predict", "info")
     assert line["timestamp"].endswith("Z")
     assert all(text.startswith("{") for text in running.text.splitlines())
+
+
+def test_log_that_nobody_reads_any_more_costs_nothing(configure: Configure, model_path: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    configure(port=port)
+    process = subprocess.Popen([sys.executable, "-m", PACKAGE, "serve"], cwd=tmp_path, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    with Client(f"http://127.0.0.1:{port}") as service:
+        for line in process.stderr:
+            if b"startup complete" in line:
+                break
+        process.stderr.close()
+        model_path.write_bytes(b"broken")
+        for _ in range(100):
+            assert service.predict(ROW).is_success
+        wait_until(lambda: service.count("prediction_log_rows_total") == 100)
+        wait_until(lambda: service.count("model_reload_failures_total") == 1)
+    process.terminate()
+    process.wait(30)
 
 
 def test_log_in_a_terminal_can_be_read(start: Start) -> None:

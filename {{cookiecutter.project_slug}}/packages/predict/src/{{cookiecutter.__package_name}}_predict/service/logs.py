@@ -2,10 +2,28 @@
 
 import logging
 import sys
-from typing import Any, Literal
+from contextlib import suppress
+from typing import IO, Any, Literal
 
 import structlog
 from pydantic_core import to_json
+
+
+class Lenient:
+    """A stream that loses lines rather than raise an error: no request fails because the log cannot be written."""
+
+    def __init__(self, stream: IO[Any]) -> None:
+        self._stream = stream
+
+    def write(self, text: Any) -> None:
+        """Write, if it is possible."""
+        with suppress(OSError, ValueError):  # a full disk, a pipe that nobody reads any more, a closed file
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush, if it is possible."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def configure_logs(style: Literal["json", "text"]) -> None:
@@ -17,17 +35,17 @@ def configure_logs(style: Literal["json", "text"]) -> None:
     ]
     if style == "json":
         own, foreign = structlog.processors.JSONRenderer(_to_bytes), structlog.processors.JSONRenderer(_to_text)
-        factory: Any = structlog.BytesLoggerFactory(sys.stderr.buffer)
+        factory: Any = structlog.BytesLoggerFactory(Lenient(sys.stderr.buffer))  # type: ignore[arg-type]
     else:
         own = foreign = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())  # type: ignore[assignment]
-        factory = structlog.PrintLoggerFactory(sys.stderr)
+        factory = structlog.PrintLoggerFactory(Lenient(sys.stderr))  # type: ignore[arg-type]
     structlog.configure(
         processors=[*said, own],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=factory,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(Lenient(sys.stderr))
     remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[remove, foreign], foreign_pre_chain=said))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
