@@ -38,7 +38,7 @@ class Limits(Section):
     Attributes:
         body_bytes: the size of a request's body.
         rows: the instances in one request.
-        seconds: the time from a request's first byte to its answer.
+        seconds: the time from a request's head to its answer.
         requests: the requests that are answered at the same time.
     """
 
