@@ -23,7 +23,7 @@ from .sandbox import ENVIRONMENT, ROOT, make_rows, run_in, set_params
 from .test_documents import read_commands
 
 PACKAGE = Model.__module__.partition(".")[0]
-TOKEN = "a token for the tests"  # noqa: S105
+TOKEN = "a-token-for-the-tests"  # noqa: S105
 SETTINGS = {
     f"{PREFIX}SERVICE__LOGS": "json",
     f"{PREFIX}SERVICE__RETRAIN_TOKEN": TOKEN,

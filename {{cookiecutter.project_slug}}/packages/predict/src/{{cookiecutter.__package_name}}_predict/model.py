@@ -12,7 +12,7 @@ import onnxruntime
 
 from .artefact import FORMAT, INPUT, Baseline, Golden, Lineage, agree, check_seal
 from .contract import Contract, Matrix, Row
-from .errors import ModelError
+from .errors import DataError, ModelError
 
 
 class Prediction(TypedDict):
@@ -82,7 +82,9 @@ class Model:
                 _session=session,
             )
             golden = Golden.model_validate_json(metadata["golden"])
-        except (KeyError, ValueError) as error:  # pydantic's and json's errors are ValueErrors
+            if not isinstance(model.metrics, dict):
+                raise TypeError("its metrics are no object")
+        except (KeyError, TypeError, ValueError) as error:  # pydantic's and json's errors are ValueErrors
             raise ModelError(f"{path} lacks a part of its metadata ({error}); train it again") from error
         model._verify(golden, path)
         if contract is not None and (names := model.contract.differences(contract)):
@@ -106,8 +108,15 @@ class Model:
         return self.answer(self.contract.encode(self.contract.check_json(text)))
 
     def answer(self, features: Matrix) -> list[Prediction]:
-        """Return a prediction for each row of encoded features."""
+        """Return a prediction for each row of encoded features.
+
+        Raises:
+            DataError: the model computes no number for a row, as linear models do beyond single precision.
+        """
         outputs = self.run(features)
+        if not np.isfinite(outputs).all():
+            row = int((~np.isfinite(outputs)).any(axis=1).argmax()) + 1
+            raise DataError(f"row {row}: the model gives no number for it; its values are too large, check them")
         if not self.contract.classes:
             return [{"prediction": value} for value in outputs[:, 0].tolist()]
         classes = self.contract.classes

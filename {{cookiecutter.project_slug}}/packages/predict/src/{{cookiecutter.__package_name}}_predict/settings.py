@@ -114,12 +114,16 @@ def load_settings(kind: type[SettingsT], flags: Mapping[str, object]) -> Setting
     where = ", ".join(map(str, config_files())) or "no file: run this in the project's folder, or name a model"
     try:
         return kind(**flags)  # type: ignore[arg-type]  # pydantic checks them
-    except SettingsError as error:
-        raise ConfigError(f"settings: a variable {PREFIX}… cannot be read: {error}; correct or unset it") from error
+    except (SettingsError, UnicodeDecodeError) as error:
+        what = f"a variable {PREFIX}… or a file of secrets"
+        raise ConfigError(f"settings: {what} cannot be read: {error}; correct or remove it") from error
     except ValidationError as error:
         keys = [[str(part) for part in item["loc"]] for item in error.errors()]
-        problems = [f"{'.'.join(key)}: {_says(item)}" for key, item in zip(keys, error.errors(), strict=True)]
-        names = ", ".join(PREFIX + "__".join(key).upper() for key in keys)
+        problems = [
+            ": ".join(filter(None, (".".join(key), _says(item))))
+            for key, item in zip(keys, error.errors(), strict=True)
+        ]
+        names = ", ".join(PREFIX + "__".join(key).upper() for key in keys if key)
         raise ConfigError(f"settings ({where}; {names}): {'; '.join(problems)}; correct it where it was set") from error
 
 
@@ -134,5 +138,12 @@ def _says(problem: ErrorDetails) -> str:
 def _unknown_variables(kind: type[Settings]) -> list[str]:
     """Return the variables with our prefix whose section is none; what is wrong within a section, pydantic reports."""
     known = {*kind.model_fields, *PARTS, *_ABOUT_FILES}
-    ours = (name for name in os.environ if name.upper().startswith(PREFIX))
+    ours = (name for name in os.environ if name.upper().startswith(PREFIX) and not _is_link(name))
     return sorted(name for name in ours if name[len(PREFIX) :].lower().split("__")[0] not in known)
+
+
+def _is_link(name: str) -> bool:
+    """Return whether Kubernetes has set a variable, for a service that is called like this project."""
+    # https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables
+    in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ
+    return in_cluster and "__" not in name and name[len(PREFIX) :].startswith(("PORT", "SERVICE_HOST", "SERVICE_PORT"))

@@ -41,22 +41,24 @@ def check_stats(service: Client, engine: Engine) -> None:
     (row,) = read_log(engine)
     del row["id"]
     hour = timedelta(hours=1)
+    half_past = row["at"].replace(minute=59, second=59, microsecond=900_000) - 2 * hour  # of a step that is not over
     older = [
-        {**row, "at": row["at"] - 2 * hour, "request_id": "old", "row": index, "milliseconds": 30.0, "label": label}
+        {**row, "at": half_past, "request_id": "old", "row": index, "milliseconds": 30.0, "label": label}
         for index, label in enumerate(("small", "large", "large"))
     ]
+    older.append({**older[0], "request_id": "older", "milliseconds": 10.0})
     ancient = {**row, "at": row["at"] - 200 * hour, "request_id": "ancient"}
     with engine.begin() as connection:
         connection.execute(update(PREDICTIONS).values(milliseconds=3.0, label="small"))
         connection.execute(insert(PREDICTIONS), [*older, ancient])
     stats = service.get("/stats", params={"hours": 3, "steps": 3}).json()
-    assert (stats["step_seconds"], stats["requests"], stats["rows"]) == (3600, 2, 4)
-    assert stats["versions"] == {version: 4}
+    assert (stats["step_seconds"], stats["requests"], stats["rows"]) == (3600, 3, 5)
+    assert stats["versions"] == {version: 5}
     old, new = stats["steps"]
     assert datetime.fromisoformat(new["start"]) - datetime.fromisoformat(old["start"]) == 2 * hour
-    assert (old["requests"], old["rows"], old["classes"]) == (1, 3, {"large": 2, "small": 1})
+    assert (old["requests"], old["rows"], old["classes"]) == (2, 4, {"large": 2, "small": 2})
     assert (new["requests"], new["rows"], new["classes"]) == (1, 1, {"small": 1})
-    assert (old["latency"]["mean"], old["latency"]["max"]) == (30.0, 30.0)
-    assert (old["latency"]["at_most"]["25"], old["latency"]["at_most"]["50"]) == (0, 1)
+    assert (old["latency"]["mean"], old["latency"]["max"]) == (20.0, 30.0)
+    assert (old["latency"]["at_most"]["25"], old["latency"]["at_most"]["50"]) == (1, 2)
     assert (new["latency"]["at_most"]["2"], new["latency"]["at_most"]["5"]) == (0, 1)
-    assert service.get("/stats", params={"hours": 300}).json()["rows"] == 5
+    assert service.get("/stats", params={"hours": 300}).json()["rows"] == 6

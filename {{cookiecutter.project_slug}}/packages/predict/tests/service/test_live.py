@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from {{ cookiecutter.__package_name }}_predict import Model
 from {{ cookiecutter.__package_name }}_predict.artefact import seal
 
-from .conftest import Configure, Start
+from .conftest import Configure, Serve, Start
 from .running import ROW, Client, find_workers, wait_until
 
 MakeModel = Callable[..., Path]
@@ -61,15 +62,14 @@ def test_new_model_takes_over_and_a_broken_one_does_not(
     assert service.count("model_info", version=second) == 1
 
 
-def test_file_that_is_still_being_written_is_left_alone(
-    service: Client, model_path: Path, make_model: MakeModel
-) -> None:
+def test_file_that_is_still_being_written_is_left_alone(serve: Serve, model_path: Path, make_model: MakeModel) -> None:
+    service = serve(reload_seconds=0.3)
     (new,) = variants(make_model, 1)
     with model_path.open("wb") as file:
         for start in range(0, len(new), 100):
             file.write(new[start : start + 100])
             file.flush()
-            service.predict(ROW)
+            time.sleep(0.1)
     wait_until(lambda: service.count("model_reloads_total") == 1)
     assert service.count("model_reload_failures_total") == 0
 
@@ -77,9 +77,8 @@ def test_file_that_is_still_being_written_is_left_alone(
 def test_same_model_again_is_no_reload(service: Client, model_path: Path) -> None:
     data = model_path.read_bytes()
     replace(model_path, data)
-    replace(model_path, data[:50])
-    wait_until(lambda: service.count("model_reload_failures_total") == 1)
-    assert service.count("model_reloads_total") == 0
+    time.sleep(0.5)  # ten looks at the file
+    assert service.count("model_reloads_total") == service.count("model_reload_failures_total") == 0
 
 
 def test_model_of_another_schema_is_refused_where_one_is_named(
@@ -107,7 +106,7 @@ def test_other_contract_comes_with_its_model(service: Client, model_path: Path, 
 def test_fifty_swaps_under_load_fail_no_request(start: Start, model_path: Path, make_model: MakeModel) -> None:
     running = start("serve", workers=2)
     service = running.client()
-    wait_until(lambda: len(running.said("model live")) == 2)
+    wait_until(lambda: len(running.said("model live")) >= 2)
     known = {service.predict(ROW).json()["model_version"]}
     expected = service.predict(ROW).json()["predictions"]
     answers: list[tuple[int, str, object]] = []
@@ -149,13 +148,13 @@ def test_fifty_swaps_under_load_fail_no_request(start: Start, model_path: Path, 
 def test_worker_that_starts_while_the_file_is_broken_uses_the_neighbours_model(start: Start, model_path: Path) -> None:
     running = start("serve", workers=2)
     service = running.client()
-    wait_until(lambda: len(running.said("model live")) == 2)
+    wait_until(lambda: len(running.said("model live")) >= 2)
     version = service.predict(ROW).json()["model_version"]
     model_path.write_bytes(b"broken")
     wait_until(lambda: service.count("model_reload_failures_total") == 2)
     for worker in find_workers(running):
         worker.kill()
-    wait_until(lambda: len(running.said("model live")) == 4)
+    wait_until(lambda: len(running.said("model live")) >= 4)
     shutil.rmtree(model_path.parent / "config")
     assert service.predict(ROW).json()["model_version"] == version
     service.close()

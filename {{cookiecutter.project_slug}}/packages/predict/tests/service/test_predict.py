@@ -10,7 +10,7 @@ import pytest
 from {{ cookiecutter.__package_name }}_predict import Model
 
 from .conftest import Serve
-from .running import ROW, Client
+from .running import ROW, Client, wait_until
 
 JSON = {"Content-Type": "application/json"}
 
@@ -94,6 +94,21 @@ def test_one_bad_row_refuses_all_and_is_counted_by_its_field(service: Client) ->
     assert service.count("prediction_refused_rows_total", field="length") == 2
     assert service.count("prediction_refused_rows_total", field="(other)") == 1
     assert service.count("prediction_rows_total") == 0
+
+
+def test_body_with_nothing_but_errors_costs_little(serve: Serve) -> None:
+    service = serve(limits={"body_bytes": 1_000_000})
+    row = {f"unknown{number}": 1 for number in range(50)}
+    document = refuse(service, {"instances": [row] * 1000})
+    assert len(document["errors"]) == 20
+    assert {error["pointer"].split("/")[2] for error in document["errors"]} == {"0"}
+    for body in (
+        {"instances": [{f"unknown{number}": 1 for number in range(50_000)}]},
+        {f"x{n}": 1 for n in range(50_000)},
+    ):
+        document = refuse(service, body)
+        assert document["detail"].startswith("found more than 1000 unknown keys")
+        assert len(json.dumps(document)) < 1000
 
 
 def test_long_list_of_errors_is_cut(service: Client) -> None:
@@ -184,8 +199,7 @@ def test_without_a_model_the_answer_is_to_come_back_later(serve: Serve, model_pa
     assert service.get("/health/live").json() == {"status": "alive"}
     assert "/predict" not in service.get("/openapi.json").json()["paths"]
     model_path.write_bytes(data)
-    while service.get("/health/ready").status_code == 503:
-        pass
+    wait_until(lambda: service.get("/health/ready").is_success)
     assert service.predict(ROW).status_code == 200
 
 

@@ -62,7 +62,7 @@ def test_predicted_numbers_are_held_against_the_deciles_of_training(engine: Engi
     assert step.classes is None
     assert step.values is not None
     assert (step.values.mean, step.values.min, step.values.max) == (35.0, 5.0, 105.0)
-    assert step.values.below == {f"{10 * decile}": 1 if decile == 1 else 3 for decile in range(1, 10)}
+    assert step.values.below == {f"{10.0 * decile}": 1 if decile == 1 else 3 for decile in range(1, 10)}
 
 
 def test_predictions_too_old_are_deleted(serve: Serve, engine: Engine) -> None:

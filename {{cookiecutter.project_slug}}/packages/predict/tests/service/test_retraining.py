@@ -3,8 +3,10 @@
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +29,14 @@ def test_jobs_are_queued_once_and_run_one_at_a_time(serve: Serve, start: Start, 
 
 
 def test_request_needs_the_token(serve: Serve) -> None:
-    service = serve(secrets={"retrain_token": "the token"})
+    service = serve(secrets={"retrain_token": "the-token"})
     for headers, status in (
         ({}, 401),
-        ({"Authorization": "Basic the token"}, 401),
+        ({"Authorization": "Basic the-token"}, 401),
         ({"Authorization": "Bearer"}, 401),
         ({"Authorization": "Bearer development"}, 403),
-        ({"Authorization": "Bearer the toke"}, 403),
-        ({"Authorization": "Bearer the token"}, 202),
+        ({"Authorization": "Bearer the-toke"}, 403),
+        ({"Authorization": "Bearer the-token"}, 202),
     ):
         assert service.post("/retrain", headers=headers).status_code == status
         assert service.get("/retrain/unknown", headers=headers).status_code == (404 if status == 202 else status)
@@ -131,6 +133,7 @@ def test_worker_that_is_stopped_or_killed_fails_its_job_and_another_goes_on(
         assert service.get(f"/retrain/{job}", headers=TOKEN).json()["detail"] == detail
     (tmp_path / "go").touch()
     assert run_job(service, start("worker"))["state"] == "succeeded"
+    assert state_of(service, job) == "failed"  # and not as if it ran again
 
 
 def test_second_worker_is_refused(serve: Serve, start: Start) -> None:
@@ -172,12 +175,31 @@ def test_lock_of_a_request_that_was_killed_is_broken(queue: Queue, monkeypatch: 
     assert queue.request("id", "").state == "queued"
 
 
+def test_requests_at_once_make_one_job(queue: Queue) -> None:
+    together = threading.Barrier(8)
+
+    def ask() -> str:
+        together.wait()
+        return queue.request("id", "").id
+
+    with ThreadPoolExecutor(8) as pool:
+        jobs = {task.result() for task in [pool.submit(ask) for _ in range(8)]}
+    assert len(jobs) == len(queue.huey.pending()) == 1
+
+
+def test_of_workers_at_once_one_takes_the_queue(queue: Queue) -> None:
+    assert [queue.claim(worker) for worker in ("first", "second")] == [True, False]
+    assert not queue.beat("second")
+    queue.leave()
+    assert queue.claim("second")
+
+
 def test_records_of_old_jobs_are_forgotten(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retraining, "MOST_JOBS", 2)
     for number in range(4):
         requested = f"2026-01-0{4 - number}T00:00:00Z"
         queue.save(Job.model_validate({"id": str(number), "state": "failed", "request_id": "", "requested": requested}))
-    queue.forget_old_jobs()
+    queue.tidy()
     assert [number for number in range(4) if queue.find(str(number))] == [0, 1]
 
 

@@ -27,7 +27,7 @@ def test_flag_beats_variable_beats_secret_beats_environment_beats_default(
     configure(port=1, workers=1, stop_seconds=1)
     (tmp_path / "config" / "production.yaml").write_text("service: {port: 2, workers: 2, stop_seconds: 2}\n")
     monkeypatch.setenv(f"{PREFIX}ENV", "production")
-    monkeypatch.setenv(SECRET, "from the variable")
+    monkeypatch.setenv(SECRET, "from-the-variable")
     monkeypatch.setenv(f"{PREFIX}SERVICE__PORT", "3")
     monkeypatch.setenv(f"{PREFIX}SERVICE__LIMITS__ROWS", "33")
     monkeypatch.setenv(f"{PREFIX}SERVICE__PREDICTION_LOG__URL", "null")
@@ -40,15 +40,15 @@ def test_flag_beats_variable_beats_secret_beats_environment_beats_default(
 def test_secret_comes_from_a_file(configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configure()
     (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets" / SECRET.lower()).write_text("from the file\n")
+    (tmp_path / "secrets" / SECRET.lower()).write_text("from-the-file\n")
     (tmp_path / "secrets" / f"{PREFIX}SERVICE__API_KEYS".lower()).write_text('["one", "two"]')
     monkeypatch.setenv(f"{PREFIX}SECRETS", str(tmp_path / "secrets"))
     service = load().service
-    assert service.retrain_token.get_secret_value() == "from the file"
+    assert service.retrain_token.get_secret_value() == "from-the-file"
     assert [key.get_secret_value() for key in service.api_keys] == ["one", "two"]
-    assert "from the file" not in repr(service)
-    monkeypatch.setenv(SECRET, "from the variable")
-    assert load().service.retrain_token.get_secret_value() == "from the variable"
+    assert "from-the-file" not in repr(service)
+    monkeypatch.setenv(SECRET, "from-the-variable")
+    assert load().service.retrain_token.get_secret_value() == "from-the-variable"
     monkeypatch.setenv(f"{PREFIX}SECRETS", str(tmp_path / "nowhere"))
     with pytest.raises(ConfigError, match="nowhere.* does not exist"):
         load()
@@ -64,6 +64,13 @@ def test_secret_comes_from_a_file(configure: Configure, tmp_path: Path, monkeypa
         ({"workers": 0}, "service.workers: Input should be greater than 0"),
         ({"logs": "xml"}, "service.logs: Input should be 'json' or 'text'"),
         ({"prediction_log": {"url": "mysql://host/x"}}, "service.prediction_log.url: expected an address such as"),
+        ({"prediction_log": {"url": "sqlite://var/x.db"}}, "service.prediction_log.url: expected an address such as"),
+        ({"prediction_log": {"url": "postgresql://host:x/db"}}, "service.prediction_log.url: Port could not be cast"),
+        (
+            {"prediction_log": {"retention_days": float("inf")}},
+            "service.prediction_log.retention_days: Input should be",
+        ),
+        ({"reload_seconds": float("inf")}, "service.reload_seconds: Input should be less than"),
         ({"prediction_log": {"url": "sqlite://"}}, "expected an address such as sqlite:///path or postgresql://"),
         ({"retraining": {"queue": "amqp://host"}}, "service.retraining.queue: expected an address such as"),
         ({"retraining": {"command": []}}, "service.retraining.command: List should have at least 1 item"),
@@ -99,6 +106,14 @@ def test_variable_that_is_no_setting_stops_every_command(
         assert f"{PREFIX}{name}: there is no such setting" in capsys.readouterr().err
 
 
+def test_variables_that_kubernetes_sets_are_no_settings(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure()
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    for name in ("SERVICE_HOST", "SERVICE_PORT", "PORT", "PORT_8000_TCP_ADDR"):
+        monkeypatch.setenv(f"{PREFIX}{name}", "tcp://10.0.0.2:8000")
+    assert load().service.port == 0
+
+
 def test_variables_of_the_service_are_left_to_it(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
     configure()
     monkeypatch.setenv(SECRET, "secret")
@@ -112,6 +127,7 @@ def test_variables_of_the_service_are_left_to_it(configure: Configure, monkeypat
         ({"api_keys": ["x"]}, "service.api_keys"),
         ({"prediction_log": {"url": "postgresql://me:password@host/x"}}, "service.prediction_log.url"),
         ({"retraining": {"queue": "redis://:password@host"}}, "service.retraining.queue"),
+        ({"retraining": {"queue": "redis://host/0?password=password"}}, "service.retraining.queue"),
     ],
 )
 def test_secret_in_a_file_of_settings_is_refused(changed: dict[str, object], name: str, configure: Configure) -> None:
@@ -121,13 +137,15 @@ def test_secret_in_a_file_of_settings_is_refused(changed: dict[str, object], nam
     assert "password" not in str(refused.value)
 
 
-@pytest.mark.parametrize("token", ["", "  ", "geheim€"])
+@pytest.mark.parametrize("token", ["", "  ", "geheim€", "token "])
 def test_secret_that_protects_nothing_is_refused(
     token: str, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure()
     monkeypatch.setenv(SECRET, token)
-    with pytest.raises(ConfigError, match="retrain_token holds an empty secret or one that is not ASCII"):
+    with pytest.raises(
+        ConfigError, match="retrain_token holds an empty secret, or one with white space or beyond ASCII"
+    ):
         load()
 
 

@@ -5,18 +5,18 @@ from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import metadata
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 
-from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from .docs import add_docs
-from .door import Direct, Door
 from .live import LiveModel
 from .metrics import Metrics
+from .middleware import Direct, ServiceMiddleware
 from .openapi import Document, make_document
 from .prediction_log import PredictionLog
 from .predictions import Predictions
@@ -79,7 +79,7 @@ def create_app(settings: ServiceSettings, spare: Path | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.settings, app.state.metrics, app.state.live, app.state.log = service, metrics, live, log
-    app.state.queue, app.state.stats_limiter = queue, CapacityLimiter(STATS_AT_ONCE)
+    app.state.queue, app.state.stats_slots = queue, BoundedSemaphore(STATS_AT_ONCE)
     app.include_router(router)
     if service.docs:
         add_docs(app)
@@ -89,9 +89,9 @@ def create_app(settings: ServiceSettings, spare: Path | None = None) -> FastAPI:
 
 
 def _layers(service: Service, metrics: Metrics, direct: Direct) -> list[Layer]:
-    door = partial(Door, limits=service.limits, metrics=metrics, direct=direct)
+    middleware = partial(ServiceMiddleware, limits=service.limits, metrics=metrics, direct=direct)
     if not service.cors_origins:
-        return [door]
+        return [middleware]
     headers = ["Authorization", "Content-Type", KEY_HEADER, "X-Request-ID"]
     cors = partial(
         CORSMiddleware,
@@ -100,7 +100,7 @@ def _layers(service: Service, metrics: Metrics, direct: Direct) -> list[Layer]:
         allow_headers=headers,
         expose_headers=["X-Request-ID"],
     )
-    return [door, cors]
+    return [middleware, cors]
 
 
 def _document(app: FastAPI, live: LiveModel, most_rows: int, *, keys: bool) -> None:

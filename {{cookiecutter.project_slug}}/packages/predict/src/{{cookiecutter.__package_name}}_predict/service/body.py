@@ -11,6 +11,7 @@ from .metrics import Metrics
 from .problems import Problem, pointer
 
 INSTANCES = "instances"
+MOST_FAULTS = 1000
 BOM = b"\xef\xbb\xbf"
 
 
@@ -20,22 +21,41 @@ class RequestBody:
     def __init__(self, contract: Contract, most_rows: int, metrics: Metrics) -> None:
         """Make a reader for a contract and for so many rows at most; it counts the rows that it refuses."""
         self._contract, self._most_rows, self._metrics = contract, most_rows, metrics
-        rows = core_schema.list_schema(contract.row_schema, min_length=1, max_length=most_rows)
+        self._validator = self._validate(fail_fast=False)
+        self._first_fault = self._validate(fail_fast=True)
+
+    def _validate(self, *, fail_fast: bool) -> SchemaValidator:
+        """Return what checks a body: all rows of it, or up to the first one that is refused."""
+        row = self._contract.row_schema
+        rows = core_schema.list_schema(row, min_length=1, max_length=self._most_rows, fail_fast=fail_fast)
         fields = {INSTANCES: core_schema.typed_dict_field(rows)}
-        self._validator = SchemaValidator(core_schema.typed_dict_schema(fields, extra_behavior="forbid", strict=True))
+        return SchemaValidator(core_schema.typed_dict_schema(fields, extra_behavior="forbid", strict=True))
 
     def read(self, data: bytes) -> list[dict[str, object]]:
         """Return the rows.
 
         Raises:
-            Problem: 400 for what is not JSON, 422 for what is not `instances` or breaks the contract.
+            ValidationError: the body is no JSON, not of this shape, or breaks the contract (see `problem`).
         """
-        try:
-            return self._validator.validate_json(data.removeprefix(BOM))[INSTANCES]  # type: ignore[no-any-return]
-        except ValidationError as error:
-            raise self._problem(error.errors(include_url=False)) from error
+        return self._validator.validate_json(data.removeprefix(BOM))[INSTANCES]  # type: ignore[no-any-return]
 
-    def _problem(self, items: list[ErrorDetails]) -> Problem:
+    def problem(self, data: bytes, error: ValidationError) -> Problem:
+        """Return what is wrong with a body: 400 where it is not JSON, 422 where it is; count what is wrong by field.
+
+        To describe a fault takes a hundred times the time and memory of finding it: beyond some, the first bad row is
+        all that is described, and nothing where there are too many in that one too.
+        """
+        if error.error_count() > MOST_FAULTS:
+            try:
+                self._first_fault.validate_json(data.removeprefix(BOM))
+            except ValidationError as first:
+                error = first
+        if error.error_count() > MOST_FAULTS:
+            detail = (
+                f"found more than {MOST_FAULTS} unknown keys, expected an object with {INSTANCES!r} of known fields"
+            )
+            return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+        items = error.errors(include_url=False)
         if items[0]["type"] == "json_invalid":
             found = items[0]["ctx"]["error"]
             return Problem(
@@ -45,7 +65,7 @@ class RequestBody:
         inside = [item | {"loc": item["loc"][1:]} for item in items if len(item["loc"]) >= 2]
         faults = self._contract.faults(inside)
         self._count(faults)
-        errors = [*outside, *(_describe(fault) for fault in faults[:MOST_PROBLEMS])]
+        errors = [*outside[:MOST_PROBLEMS], *(_describe(fault) for fault in faults[:MOST_PROBLEMS])]
         more = f"; and {len(faults) - MOST_PROBLEMS} more" if len(faults) > MOST_PROBLEMS else ""
         sentences = [f"{error['pointer']}: found {error['found']}, expected {error['expected']}" for error in errors]
         return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(sentences) + more, errors=errors)

@@ -51,12 +51,12 @@ class LiveModel:
         self._metrics, self._spare = metrics, spare
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="live-model", daemon=True)
-        self._known = self._waiting = _sign(paths.model)
+        self._known = self._waiting = self._sign()
 
     def start(self) -> None:
         """Load the model, and begin to watch its file; without a sound model, wait for one."""
-        if not self._take(self._paths.model) and self._spare and self._spare.exists():
-            self._take(self._spare)
+        if not self._take(self._paths.model, self._paths) and self._spare and self._spare.exists():
+            self._take(self._spare, None)  # its neighbours have held it against the schema
         self._thread.start()
 
     def stop(self) -> None:
@@ -66,20 +66,25 @@ class LiveModel:
 
     def _watch(self) -> None:
         while not self._stop.wait(self._seconds):
-            signature = _sign(self._paths.model)
+            signature = self._sign()
             settled, self._waiting = signature == self._waiting, signature
-            if signature is not None and signature != self._known and settled:
+            if signature[0] is not None and signature != self._known and settled:
                 self._known = signature
-                self._take(self._paths.model)
+                self._take(self._paths.model, self._paths)
 
-    def _take(self, path: Path) -> bool:
+    def _sign(self) -> tuple[Signature | None, Signature | None]:
+        """Return what changes when the model's file does, or the schema that it is held against."""
+        schema = self._paths.contract
+        return _sign(self._paths.model), _sign(schema) if schema else None
+
+    def _take(self, path: Path, schema: Paths | None) -> bool:
         """Let the model of a file answer from now on, if it is sound; return whether it is."""
         old = self.served
         try:
             if not path.is_file():  # to read from a pipe, say, would wait for ever
                 raise ModelError(f"{path} is no file; train a model or correct paths.model")
             data = path.read_bytes()
-            model = Model.parse(data, path, contract=self._paths.load_contract())
+            model = Model.parse(data, path, contract=schema.load_contract() if schema else None)
             new = Served(model, RequestBody(model.contract, self._most_rows, self._metrics))
             if old and model.version == old.model.version:
                 return True
@@ -88,7 +93,10 @@ class LiveModel:
                 self._keep(data, self._spare)
         except Exception as error:  # whatever a file may hold, the watch goes on
             self._metrics.failed_reloads.inc()
-            log.error("model refused", reason=str(error), still=old and old.model.version)
+            known = isinstance(error, ProjectError | OSError | MemoryError)
+            log.error("model refused", reason=str(error), still=old and old.model.version, exc_info=not known)
+            if isinstance(error, OSError | MemoryError):  # the file may be sound: look again
+                self._known = (None, None)
             return False
         self._metrics.model.labels(model.version).set(1)
         if old:

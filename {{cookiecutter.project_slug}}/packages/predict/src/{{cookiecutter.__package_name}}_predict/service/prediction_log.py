@@ -25,6 +25,7 @@ from sqlalchemy import (
     delete,
     event,
     insert,
+    inspect,
     make_url,
 )
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
@@ -36,7 +37,7 @@ from .settings import PredictionLogSettings
 log = structlog.get_logger()
 RETRY_SECONDS = 1.0
 RETIRE_SECONDS = 3600.0
-PATIENCE = {  # so that a database that has gone silent is noticed; https://www.postgresql.org/docs/current/libpq-connect.html
+CONNECT_ARGS = {  # so that a database that has gone silent is noticed; https://www.postgresql.org/docs/current/libpq-connect.html
     "connect_timeout": 5,
     "tcp_user_timeout": 10_000,
     "options": "-c statement_timeout=30000",
@@ -98,6 +99,7 @@ class PredictionLog:
             self._metrics.dropped.inc(count)
             return
         self._put += count
+        self._metrics.queued.set(waiting)
         self._queue.append(entry)
         if waiting >= self._settings.batch_rows and not self._wake.is_set():
             self._wake.set()
@@ -131,12 +133,9 @@ class PredictionLog:
         """Write until the queue is empty; what could not be written stays in the batch."""
         while batch or self._queue:
             batch.extend(self._take(self._settings.batch_rows - sum(len(entry.rows) for entry in batch)))
-            self._metrics.queued.set(self._put - self._taken)
-            if self._write(batch):
-                batch.clear()
-            elif self._stop.wait(RETRY_SECONDS):
+            if not self._write(batch) and self._stop.wait(RETRY_SECONDS):
                 return
-        self._metrics.queued.set(0)
+            self._metrics.queued.set(self._put - self._taken)
 
     def _take(self, rows: int) -> Iterator[Entry]:
         while self._queue and rows > 0:
@@ -146,21 +145,13 @@ class PredictionLog:
             yield entry
 
     def _write(self, batch: list[Entry]) -> bool:
-        """Return whether there is nothing more to do for a batch."""
+        """Write a batch, and empty it; return whether the database answered."""
         assert self.engine is not None  # noqa: S101  # the thread runs only then
-        records = [record for entry in batch for record in _records(entry)]
         try:
             if not self._prepared:
                 _prepare(self.engine)
             self._prepared = True
-            if records:
-                with self.engine.begin() as connection:
-                    connection.execute(insert(PREDICTIONS), records)
-            self._retire(self.engine)
-        except (DataError, IntegrityError) as error:  # the database answers, and will never take these rows
-            self._metrics.dropped.inc(len(records))
-            log.error("predictions refused by the log's database", reason=_first_line(error), rows=len(records))
-            return True
+            self._insert(self.engine, batch)
         except (SQLAlchemyError, OSError) as error:
             self._metrics.log_failures.inc()
             if not self._away:
@@ -170,17 +161,41 @@ class PredictionLog:
         if self._away:
             log.info("prediction log back")
         self._away = False
-        self._metrics.logged.inc(len(records))
+        self._retire(self.engine)
         return True
+
+    def _insert(self, engine: Engine, batch: list[Entry]) -> None:
+        """Insert a batch in one transaction; if the database refuses rows of it for what they are, one by one."""
+        try:
+            self._insert_together(engine, batch)
+            batch.clear()
+        except (DataError, IntegrityError):
+            while batch:
+                try:
+                    self._insert_together(engine, batch[:1])
+                except (DataError, IntegrityError) as error:
+                    self._metrics.dropped.inc(len(batch[0].rows))
+                    log.error("prediction refused by the log", reason=_first_line(error), request=batch[0].request_id)
+                del batch[0]
+
+    def _insert_together(self, engine: Engine, entries: list[Entry]) -> None:
+        records = [record for entry in entries for record in _records(entry)]
+        if records:
+            with engine.begin() as connection:
+                connection.execute(insert(PREDICTIONS), records)
+        self._metrics.logged.inc(len(records))
 
     def _retire(self, engine: Engine) -> None:
         """Delete what is too old, now and then."""
         if self._settings.retention_days is None or time.time() - self._retired < RETIRE_SECONDS:
             return
-        oldest = datetime.now(UTC) - timedelta(days=self._settings.retention_days)
-        with engine.begin() as connection:
-            connection.execute(delete(PREDICTIONS).where(PREDICTIONS.c.at < oldest))
         self._retired = time.time()
+        oldest = datetime.now(UTC) - timedelta(days=self._settings.retention_days)
+        try:
+            with engine.begin() as connection:
+                connection.execute(delete(PREDICTIONS).where(PREDICTIONS.c.at < oldest))
+        except SQLAlchemyError as error:
+            log.warning("old predictions not deleted", reason=_first_line(error))
 
 
 def connect(url: str) -> Engine:
@@ -192,7 +207,7 @@ def connect(url: str) -> Engine:
         event.listen(engine, "connect", _share_sqlite)
         return engine
     address = address.set(drivername="postgresql+psycopg")
-    return create_engine(address, **dumps, connect_args=PATIENCE, pool_pre_ping=True)
+    return create_engine(address, **dumps, connect_args=CONNECT_ARGS, pool_pre_ping=True)
 
 
 def _share_sqlite(connection: Any, _: object) -> None:  # whatever the driver gives
@@ -204,7 +219,11 @@ def _share_sqlite(connection: Any, _: object) -> None:  # whatever the driver gi
 def _prepare(engine: Engine) -> None:
     if engine.url.get_backend_name() == "sqlite" and engine.url.database:
         Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-    METADATA.create_all(engine)
+    try:
+        METADATA.create_all(engine)
+    except SQLAlchemyError:
+        if not inspect(engine).has_table(PREDICTIONS.name):  # unless another worker has made it at the same moment
+            raise
 
 
 def _first_line(error: Exception) -> str:

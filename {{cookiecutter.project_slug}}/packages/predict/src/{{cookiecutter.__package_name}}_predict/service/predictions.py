@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from anyio.to_thread import run_sync
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from pydantic_core import to_json
 
+from ..errors import DataError
 from ..model import Prediction
-from .door import Exchange
 from .live import LiveModel, Served
 from .metrics import Metrics
+from .middleware import Exchange
 from .prediction_log import Entry, PredictionLog
-from .problems import Problem, busy
+from .problems import Problem, unavailable
 from .security import KEY_HEADER, check_key
 
 INLINE_BYTES = 16_384  # a body up to this size is answered in less time than a thread takes to wake
@@ -21,7 +22,7 @@ Rows = list[dict[str, object]]
 
 
 class Predictions:
-    """What answers requests for predictions, straight behind the door: a route of FastAPI would cost as much again."""
+    """What answers requests for predictions, straight behind the middleware: a route would cost as much again."""
 
     def __init__(self, live: LiveModel, log: PredictionLog, metrics: Metrics, keys: Sequence[SecretStr]) -> None:
         """Answer from a live model those who have one of the keys; write into a log and into metrics."""
@@ -40,11 +41,14 @@ class Predictions:
         data = await exchange.read()
         served = self._live.served
         if served is None:
-            raise busy("there is no model yet that could answer; try again later", seconds=10)
-        if len(data) <= INLINE_BYTES:
-            rows, predictions = predict(served, data)
-        else:
-            rows, predictions = await run_sync(predict, served, data)
+            raise unavailable("there is no model yet that could answer; try again later", seconds=10)
+        try:
+            small = len(data) <= INLINE_BYTES
+            rows, predictions = predict(served, data) if small else await run_sync(predict, served, data)
+        except ValidationError as error:  # to name what is wrong takes longer than to predict
+            raise await run_sync(served.body.problem, data, error) from error
+        except DataError as error:
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
         version = served.model.version
         self._metrics.rows.inc(len(rows))
         self._log.put(Entry(time.time(), exchange.request_id, version, exchange.seconds * 1000, rows, predictions))
@@ -52,7 +56,12 @@ class Predictions:
 
 
 def predict(served: Served, data: bytes) -> tuple[Rows, list[Prediction]]:
-    """Return the rows in a body and a prediction for each."""
+    """Return the rows in a body and a prediction for each.
+
+    Raises:
+        ValidationError: the body is not what the model's contract asks for.
+        DataError: the model computes no number for a row.
+    """
     rows = served.body.read(data)
     return rows, served.model.answer(served.model.contract.encode(rows))
 

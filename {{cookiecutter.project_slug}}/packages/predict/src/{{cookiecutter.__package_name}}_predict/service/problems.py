@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
+TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}  # as of RFC 9110; older Pythons have others
 SCHEMA = {
     "type": "object",
     "description": "A problem document, RFC 9457.",
@@ -50,7 +51,7 @@ class Problem(Exception):  # noqa: N818  # RFC 9457's word
         """Return the answer."""
         document = {
             "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
+            "title": TITLES.get(self.status) or HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,
             "request_id": request_id,
@@ -64,12 +65,12 @@ def pointer(*parts: str | int) -> str:
     return "#" + "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
 
 
-def busy(detail: str, seconds: int = 1) -> Problem:
+def unavailable(detail: str, seconds: int = 1) -> Problem:
     """Return the problem of a service that can answer later."""
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(seconds)})
 
 
-def broken() -> Problem:
+def internal_error() -> Problem:
     """Return the problem of a service that has an error of its own."""
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the service has an error; its log says which")
 
@@ -87,7 +88,7 @@ def _answer_problem(request: Request, problem: Problem) -> Response:
 
 
 def _answer_error(request: Request, _: Exception) -> Response:
-    return _answer_problem(request, broken())
+    return _answer_problem(request, internal_error())
 
 
 def _answer_http(request: Request, error: HTTPException) -> Response:

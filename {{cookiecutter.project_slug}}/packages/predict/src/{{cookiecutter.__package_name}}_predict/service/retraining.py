@@ -30,6 +30,7 @@ NAME = "retraining"
 SILENT_SECONDS = 8.0  # a worker that was not heard of for so long is gone
 ASKING_SECONDS = 5.0
 MOST_JOBS = 100
+LEFT = "the worker that ran it is gone; start one, and ask again"
 
 
 class QueueError(ProjectError):
@@ -68,7 +69,7 @@ class Queue:
 
     def __init__(self, url: str) -> None:
         """Prepare the queue at an address; nothing is opened before it is needed."""
-        self._url, self._where = url, re.sub("//.*@", "//", url)  # without a password
+        self._url, self._where = url, re.sub(r"//.*@|\?.*", "", url)  # without a password
         self._opening = threading.Lock()
         self._opened: Huey | None = None
         self._run: Callable[[Job], None] | None = None
@@ -94,7 +95,7 @@ class Queue:
 
     def request(self, request_id: str, reason: str) -> Job:
         """Return the job that waits in the queue already, or a new one."""
-        with self._reached(), self._alone():
+        with self._reached(), self._locked():
             for task in self.huey.pending():
                 if waiting := self._find(task.id):
                     return waiting
@@ -115,30 +116,47 @@ class Queue:
         with self._reached():
             self.huey.put(f"job.{job.id}", job.model_dump(mode="json"))
 
-    def beat(self) -> None:
-        """Let it be known that a worker is there."""
+    def claim(self, worker: str) -> bool:
+        """Return whether a worker is the one of this queue: because nobody is, or the last one is silent."""
         with self._reached():
+            if not self._worker_is_there():
+                self.huey.delete("owner")
+            return self.huey.put_if_empty("owner", worker) and self.beat(worker)
+
+    def beat(self, worker: str) -> bool:
+        """Let it be known that a worker is there; return whether it is still the one of this queue."""
+        with self._reached():
+            if self.huey.get("owner", peek=True) != worker:
+                return False
             self.huey.put("worker", time.time())
+            return True
 
     def leave(self) -> None:
         """Let it be known that the worker is gone."""
         with self._reached():
             self.huey.delete("worker")
+            self.huey.delete("owner")
 
     def worker_is_there(self) -> bool:
         """Return whether a worker was heard of lately."""
         with self._reached():
             return self._worker_is_there()
 
-    def forget_old_jobs(self) -> None:
-        """Keep the records of the latest jobs alone."""
+    def tidy(self) -> None:
+        """Fail the jobs that a worker has left behind, and keep the records of the latest jobs alone.
+
+        To be called by the worker of this queue, while it runs no job.
+        """
         with self._reached():
-            stored = {_text(key): value for key, value in self.huey.all_results().items()}
-            values = (
-                self.huey.serializer.deserialize(value) for key, value in stored.items() if key.startswith("job.")
-            )
-            jobs = sorted(map(Job.model_validate, values), key=lambda job: job.requested)
-            for job in jobs[:-MOST_JOBS]:
+            stored = [(_text(key), value) for key, value in self.huey.all_results().items()]
+            records = [self.huey.serializer.deserialize(value) for key, value in stored if key.startswith("job.")]
+            jobs = sorted(map(Job.model_validate, records), key=lambda job: job.requested)
+            waiting = {task.id for task in self.huey.pending()}
+            over = [job for job in jobs if job.id not in waiting]
+            for job in over:
+                if job.state in ("queued", "running"):
+                    self.save(job.model_copy(update={"state": "failed", "detail": LEFT}))
+            for job in over[:-MOST_JOBS]:
                 self.huey.delete(f"job.{job.id}")
 
     def _take(self, identity: str) -> None:
@@ -154,15 +172,14 @@ class Queue:
         if job.state in ("queued", "running") and not self._worker_is_there():
             if job.state == "queued":
                 return job.model_copy(update={"detail": "no worker is there to take it; start one"})
-            detail = "the worker that ran it is gone; start one, and ask again"
-            return job.model_copy(update={"state": "failed", "detail": detail})
+            return job.model_copy(update={"state": "failed", "detail": LEFT})
         return job
 
     def _worker_is_there(self) -> bool:
         return time.time() - (self.huey.get("worker", peek=True) or 0) < SILENT_SECONDS
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         """Let nobody else put a job onto the queue in the meantime, so that two requests make one job."""
         deadline = time.monotonic() + 2 * ASKING_SECONDS
         while not self.huey.put_if_empty("asking", time.time()):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..model import Model
-from .problems import Problem, busy
+from .problems import Problem, unavailable
 from .retraining import Job, QueueError
 from .security import WithKey, WithToken
 from .stats import Stats, summarise
@@ -55,7 +55,7 @@ def find_model(request: Request) -> Model:
     """Return the model that is live, or answer that there is none."""
     served = request.app.state.live.served
     if served is None:
-        raise busy("there is no model yet that could answer; the log says why", seconds=10)
+        raise unavailable("there is no model yet that could answer; the log says why", seconds=10)
     model: Model = served.model
     return model
 
@@ -105,13 +105,20 @@ async def stats(
     state = request.app.state
     if state.log.engine is None:
         raise Problem(HTTPStatus.NOT_FOUND, "this service keeps no prediction log (service.prediction_log.url)")
+
+    def read_log() -> Stats:
+        if not state.stats_slots.acquire(blocking=False):
+            raise unavailable("the prediction log is being read by others; try again")
+        try:
+            return summarise(state.log.engine, hours, steps, model.baseline.output)
+        finally:
+            state.stats_slots.release()
+
     try:
-        return await run_sync(
-            summarise, state.log.engine, hours, steps, model.baseline.output, limiter=state.stats_limiter
-        )
+        return await run_sync(read_log)
     except SQLAlchemyError as error:
         structlog.get_logger().warning("no stats", reason=str(error).partition("\n")[0])
-        raise busy("the prediction log cannot be read now; try again later", seconds=10) from error
+        raise unavailable("the prediction log cannot be read now; try again later", seconds=10) from error
 
 
 @router.post("/retrain", tags=["retraining"], status_code=HTTPStatus.ACCEPTED)
@@ -139,4 +146,4 @@ def find_job(_: WithToken, request: Request, job_id: str) -> Job:
 
 def _away(error: QueueError, request: Request) -> Problem:
     structlog.get_logger().error("queue away", reason=str(error), request_id=request.scope["exchange"].request_id)
-    return busy("the queue for retraining cannot be reached now; try again later", seconds=10)
+    return unavailable("the queue for retraining cannot be reached now; try again later", seconds=10)

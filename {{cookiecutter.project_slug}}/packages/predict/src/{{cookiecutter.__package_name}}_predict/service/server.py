@@ -14,10 +14,12 @@ from pathlib import Path
 import structlog
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from ..errors import ConfigError
 from .logs import configure_logs
+from .protocol import LimitedProtocol
 from .settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -33,29 +35,33 @@ def serve(settings: ServiceSettings) -> bool:
         ConfigError: the address is taken, or is none of this machine.
     """
     service = settings.service
-    with _listen(service.host, service.port) as listener, tempfile.TemporaryDirectory() as folder:
+    with _listen(service.host, service.port) as listener:
         configure_logs(service.logs)
-        spare = Path(folder) / "model.onnx" if service.workers > 1 else None
-        config = uvicorn.Config(
-            partial(start, settings, spare),
-            factory=True,
-            workers=service.workers,
-            timeout_graceful_shutdown=service.stop_seconds,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            ws="none",
-        )
         log.info("serving", address=_address(listener), workers=service.workers)
         if service.workers == 1:
-            server = uvicorn.Server(config)
+            server = uvicorn.Server(_configure(settings, None))
             server.run([listener])
             return server.started
         shared = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
-        with tempfile.TemporaryDirectory(dir=shared) as numbers:
+        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory(dir=shared) as numbers:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = numbers  # before a worker imports prometheus_client
-            Multiprocess(config, [listener]).run()
-        return True
+            workers = Multiprocess(_configure(settings, Path(folder) / "model.onnx"), [listener])
+            workers.run()
+            return all(worker.exitcode != STARTUP_FAILURE for worker in workers.processes)
+
+
+def _configure(settings: ServiceSettings, spare: Path | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        partial(start, settings, spare),
+        factory=True,
+        workers=settings.service.workers,
+        timeout_graceful_shutdown=settings.service.stop_seconds,
+        log_config=None,
+        access_log=False,
+        http=partial(LimitedProtocol, head_seconds=settings.service.limits.seconds),  # type: ignore[arg-type]
+        server_header=False,
+        ws="none",
+    )
 
 
 def start(settings: ServiceSettings, spare: Path | None) -> FastAPI:
@@ -86,7 +92,6 @@ def _listen(host: str, port: int) -> socket.socket:
             f"the service cannot listen at {host}, port {port} ({error.strerror}); "
             "stop what does, or set service.host and service.port to others"
         ) from error
-    listener.set_inheritable(True)
     return listener
 
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -11,7 +12,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PositiveFloat,
     PositiveInt,
     SecretStr,
     ValidationInfo,
@@ -23,6 +23,7 @@ from ..errors import ConfigError
 from ..settings import PREFIX, SECRETS, Settings
 
 DEFAULT_TOKEN = "development"  # noqa: S105  # refused everywhere else
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
 SECRET_KEYS = ("api_keys", "retrain_token")
 
 
@@ -38,13 +39,13 @@ class Limits(Section):
     Attributes:
         body_bytes: the size of a request's body.
         rows: the instances in one request.
-        seconds: the time from a request's head to its answer.
+        seconds: the time that a request's head may take, and the time from there to its answer.
         requests: the requests that are answered at the same time.
     """
 
     body_bytes: PositiveInt
     rows: PositiveInt
-    seconds: PositiveFloat
+    seconds: Seconds
     requests: PositiveInt
 
 
@@ -62,8 +63,8 @@ class PredictionLogSettings(Section):
     url: str | None
     queue_rows: PositiveInt
     batch_rows: PositiveInt
-    flush_seconds: PositiveFloat
-    retention_days: PositiveFloat | None
+    flush_seconds: Seconds
+    retention_days: Annotated[float, Field(gt=0, le=36_500)] | None
 
     @field_validator("url")
     @classmethod
@@ -82,7 +83,7 @@ class Retraining(Section):
 
     queue: str
     command: Annotated[list[str], Field(min_length=1)]
-    seconds: PositiveFloat
+    seconds: Seconds
 
     @field_validator("queue")
     @classmethod
@@ -112,7 +113,7 @@ class Service(Section):
     host: str
     port: Annotated[int, Field(ge=0, le=65535)]
     workers: PositiveInt
-    reload_seconds: PositiveFloat
+    reload_seconds: Seconds
     stop_seconds: PositiveInt
     logs: Literal["json", "text"]
     docs: bool
@@ -127,8 +128,8 @@ class Service(Section):
     @classmethod
     def _is_not_empty(cls, value: SecretStr | list[SecretStr], info: ValidationInfo) -> SecretStr | list[SecretStr]:
         secrets = value if isinstance(value, list) else [value]
-        if not all(secret.get_secret_value().isascii() and secret.get_secret_value().strip() for secret in secrets):
-            raise ValueError(f"{info.field_name} holds an empty secret or one that is not ASCII")
+        if not all(re.fullmatch("[!-~]+", secret.get_secret_value()) for secret in secrets):
+            raise ValueError(f"{info.field_name} holds an empty secret, or one with white space or beyond ASCII")
         return value
 
 
@@ -176,10 +177,11 @@ def variable(name: str) -> str:
 
 
 def _check_scheme(url: str, schemes: tuple[str, ...]) -> str:
-    scheme, path = urlsplit(url).scheme, urlsplit(url).path
-    if scheme not in schemes or (scheme == "sqlite" and len(path) < 2):
+    parts = urlsplit(url)
+    if parts.scheme not in schemes or (parts.scheme == "sqlite" and (parts.netloc or len(parts.path) < 2)):
         allowed = " or ".join("sqlite:///path" if scheme == "sqlite" else f"{scheme}://…" for scheme in schemes)
         raise ValueError(f"expected an address such as {allowed}")
+    _ = parts.port  # a ValueError, if it is none
     return url
 
 
@@ -188,5 +190,5 @@ def _find_secrets(value: object, name: str) -> Iterator[str]:
     if isinstance(value, dict):
         for key, item in value.items():
             yield from [f"{name}.{key}"] if key in SECRET_KEYS else _find_secrets(item, f"{name}.{key}")
-    elif isinstance(value, str) and "://" in value and urlsplit(value).password:
+    elif isinstance(value, str) and re.search("://[^/]*:[^/]*@|password=", value):
         yield name

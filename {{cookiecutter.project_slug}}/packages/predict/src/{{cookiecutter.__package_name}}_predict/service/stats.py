@@ -70,7 +70,8 @@ def summarise(engine: Engine, hours: float, steps: int, output: FeatureBaseline)
     end = datetime.now(UTC)
     seconds = max(1, int(hours * 3600 / steps))
     start = datetime.fromtimestamp(end.timestamp() // seconds * seconds, UTC) - timedelta(seconds=seconds * (steps - 1))
-    step = (extract("epoch", LOG.at).cast(SqlInteger) / seconds).cast(SqlInteger)  # whole numbers; all are after 1970
+    epoch = extract("epoch", LOG.at)
+    step = ((epoch - epoch % seconds) / seconds).cast(SqlInteger)  # PostgreSQL would round what is no whole number
     edges = output.quantiles[10:100:10] if len(output.quantiles) == 101 else output.quantiles
     within = LOG.at >= start
     with engine.connect() as connection:
@@ -100,7 +101,7 @@ def _traffic() -> list[ColumnElement[Any]]:
     columns = [
         func.count().label("rows"),
         _count(first).label("requests"),
-        func.avg(LOG.milliseconds).label("mean"),
+        func.avg(case((first, LOG.milliseconds))).label("mean"),
         func.max(LOG.milliseconds).label("max"),
     ]
     return [
@@ -127,7 +128,7 @@ def _step(row: Row[Any], seconds: int, edges: Sequence[float], classes: dict[str
     at_most = {str(bound): found[f"at_most_{bound}"] for bound in MILLISECONDS}
     values = None
     if found["mean_value"] is not None:
-        below = {f"{edge:g}": found[f"below_{index}"] for index, edge in enumerate(edges)}
+        below = {repr(edge): found[f"below_{index}"] for index, edge in enumerate(edges)}
         values = Values(mean=found["mean_value"], min=found["min_value"], max=found["max_value"], below=below)
     return Step(
         start=datetime.fromtimestamp(found["step"] * seconds, UTC),

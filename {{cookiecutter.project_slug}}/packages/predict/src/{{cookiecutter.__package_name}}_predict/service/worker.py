@@ -1,10 +1,13 @@
 """The worker: takes jobs from the queue and runs the configured command, one at a time."""
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,8 +19,9 @@ import psutil
 import structlog
 
 from ..errors import ConfigError
+from ..settings import PREFIX
 from .retraining import SILENT_SECONDS, Job, Queue, QueueError
-from .settings import SECRET_KEYS, Retraining, variable
+from .settings import Retraining
 
 log = structlog.get_logger()
 BEAT_SECONDS = 1.0
@@ -34,6 +38,7 @@ class Worker:
         self._settings = settings
         self._queue = Queue(settings.queue)
         self._queue.run_with(self._run)
+        self._id = uuid.uuid4().hex
         self._stop = threading.Event()
 
     def run(self) -> None:
@@ -44,8 +49,7 @@ class Worker:
             QueueError: the queue cannot be reached at the start; later on, the worker waits for it.
         """
         self._wait_for_others()
-        self._queue.beat()
-        self._queue.forget_old_jobs()
+        self._queue.tidy()
         heart = threading.Thread(target=self._beat, name="heart", daemon=True)
         heart.start()
         log.info("worker ready", command=self._settings.command)
@@ -61,7 +65,7 @@ class Worker:
     def _wait_for_others(self) -> None:
         """Wait for the time that it takes to know that a worker has been killed, and no longer."""
         deadline = time.monotonic() + SILENT_SECONDS + BEAT_SECONDS
-        while self._queue.worker_is_there():
+        while not self._queue.claim(self._id):
             if time.monotonic() > deadline:
                 raise ConfigError("another worker takes jobs from this queue, expected one alone; stop it first")
             time.sleep(BEAT_SECONDS)
@@ -69,7 +73,10 @@ class Worker:
     def _beat(self) -> None:
         while not self._stop.wait(BEAT_SECONDS):
             try:
-                self._queue.beat()
+                if not self._queue.beat(self._id) and not self._queue.claim(self._id):
+                    log.error("another worker has taken over the queue; this one ends")
+                    signal.raise_signal(signal.SIGTERM)
+                    return
             except QueueError as error:
                 log.warning("queue away", reason=str(error))
 
@@ -77,7 +84,7 @@ class Worker:
         began = time.monotonic()
         lines: deque[str] = deque(maxlen=MOST_LINES)
 
-        def keep(**changes: object) -> None:
+        def keep(**changes: object) -> bool:
             nonlocal job
             seconds = round(time.monotonic() - began, 3)
             job = job.model_copy(update={"seconds": seconds, "output": "".join(lines), **changes})
@@ -85,41 +92,46 @@ class Worker:
                 self._queue.save(job)
             except QueueError as error:
                 log.warning("job not kept", job=job.id, reason=str(error))
+                return False
+            return True
 
         log.info("retraining", job=job.id, request_id=job.request_id, reason=job.reason)
         keep(state="running", started=datetime.now(UTC), detail="")
         try:
             detail, code = self._command(lines, keep)
-        except OSError as error:
-            detail, code = f"the command cannot be run ({error.strerror}); correct service.retraining.command", None
-        keep(
-            state="failed" if code or detail else "succeeded",
-            finished=datetime.now(UTC),
-            exit_code=code,
-            detail=detail or ("" if code == 0 else "the command failed; the end of its output says why"),
-        )
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the command
+            reason = getattr(error, "strerror", None) or error
+            detail, code = f"the command cannot be run ({reason}); correct service.retraining.command", None
+        detail = detail or ("the command failed; the end of its output says why" if code else "")
+        end = {"state": "failed" if detail else "succeeded", "finished": datetime.now(UTC), "exit_code": code}
+        while not keep(**end, detail=detail) and not self._stop.wait(BEAT_SECONDS):
+            pass  # a job that has ended must not look as if it ran for ever
         log.info("retraining ended", job=job.id, state=job.state, seconds=job.seconds, detail=job.detail)
 
-    def _command(self, lines: "deque[str]", keep: Callable[[], None]) -> tuple[str, int | None]:
+    def _command(self, lines: "deque[str]", keep: Callable[[], object]) -> tuple[str, int | None]:
         """Run the command, and return why it was ended, if it was, and its exit code."""
+        environment = _environment()
+        program, *arguments = self._settings.command
+        found = shutil.which(program, path=environment["PATH"]) or program  # Windows would search elsewhere
         process = subprocess.Popen(  # noqa: S603  # the command is configuration
-            self._settings.command,
+            [found, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             encoding="utf-8",
             errors="replace",
-            env=_environment(),
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for the worker, which ends the job itself or waits for it
         )
         assert process.stdout is not None  # noqa: S101  # it is a pipe
         reader = threading.Thread(target=_read, args=(process.stdout, lines), name="output", daemon=True)
         reader.start()
         detail = self._watch(process, keep)
         reader.join(1)  # not longer: something the command left behind may hold the pipe
-        return detail, process.returncode
+        return detail, None if detail else process.returncode
 
-    def _watch(self, process: "subprocess.Popen[str]", keep: Callable[[], None]) -> str:
+    def _watch(self, process: "subprocess.Popen[str]", keep: Callable[[], object]) -> str:
         deadline = time.monotonic() + self._settings.seconds
         kept = time.monotonic()
         while process.poll() is None:
@@ -137,16 +149,15 @@ class Worker:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of the command: this one's programs first, and none of the service's secrets."""
-    hidden = {variable(f"service.{key}") for key in SECRET_KEYS}
-    kept = {name: value for name, value in os.environ.items() if name.upper() not in hidden}
+    """Return the environment of the command: this one's programs first, and nothing of the service's settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(f"{PREFIX}SERVICE")}
     programs = Path(sys.executable).parent
     return {**kept, "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}", "PYTHONUNBUFFERED": "1"}
 
 
 def _read(output: IO[str], lines: "deque[str]") -> None:
-    for line in output:
-        lines.append(line[:MOST_CHARACTERS])
+    while line := output.readline(MOST_CHARACTERS):
+        lines.append(line)
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

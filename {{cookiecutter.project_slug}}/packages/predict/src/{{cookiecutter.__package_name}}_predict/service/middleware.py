@@ -1,4 +1,4 @@
-"""The door: what every request goes through, whatever it asks for.
+"""The middleware: what every request goes through, whatever it asks for.
 
 One layer of ASGI around the application (https://asgi.readthedocs.io/en/latest/specs/www.html) gives each request an
 id, holds it to the limits, adds headers to its answer, and counts, times and logs it. It is one, and written by hand,
@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .metrics import Metrics
-from .problems import Problem, broken, busy
+from .problems import Problem, internal_error, unavailable
 from .settings import Limits
 
 log = structlog.get_logger()
@@ -37,24 +37,48 @@ ALWAYS_ANSWERED = ("/health/live", "/health/ready", "/metrics")
 
 
 class Exchange:
-    """One request and its answer, as they pass through the door."""
+    """One request and its answer, as they pass through the middleware."""
 
-    __slots__ = ("_limit", "_read", "_receive", "_send", "complete", "headers", "request_id", "started", "status")
+    __slots__ = (
+        "_body",
+        "_limit",
+        "_read",
+        "_receive",
+        "_send",
+        "complete",
+        "headers",
+        "request_id",
+        "started",
+        "status",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
         self.started = time.perf_counter()
         self.status = 0
-        self.complete = False
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        announced = self.headers.get(b"content-length", b"0")
+        self.complete = announced == b"0" and b"transfer-encoding" not in self.headers
         given = self.headers.get(b"x-request-id", b"")
         self.request_id = given.decode() if REQUEST_ID.fullmatch(given) else f"{PROCESS}{next(NUMBERS):012x}"
         self._receive, self._send, self._limit, self._read = receive, send, limit, 0
+        self._body: bytes | None = None
 
     def check_length(self) -> None:
         """Refuse a body that says that it is too large, before it is read."""
         announced = self.headers.get(b"content-length", b"")
         if len(announced) > 18 or (announced.isdigit() and int(announced) > self._limit):
             self._refuse(f"{announced.decode():.20} bytes")
+
+    async def fetch(self) -> None:
+        """Read the body beforehand, so that what is wrong with it is not wrapped into another error on the way."""
+        self._body = await self.read()
+
+    async def receive_fetched(self) -> Message:
+        """Pass on the body that was read beforehand, and after it what else comes."""
+        if self._body is None:
+            return await self._receive()
+        body, self._body = self._body, None
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def read(self) -> bytes:
         """Return the whole body.
@@ -112,7 +136,7 @@ class Exchange:
 Direct = Mapping[str, Callable[[Exchange], Awaitable[None]]]
 
 
-class Door:
+class ServiceMiddleware:
     """The layer around the application."""
 
     def __init__(self, app: ASGIApp, limits: Limits, metrics: Metrics, direct: Direct) -> None:
@@ -135,7 +159,8 @@ class Door:
                     check_method(scope["method"])
                     await answer(exchange)
                 else:
-                    await self._app(scope, exchange.receive, exchange.send)
+                    await exchange.fetch()
+                    await self._app(scope, exchange.receive_fetched, exchange.send)
         except Problem as problem:
             await self._answer(problem, exchange, scope)
         except TimeoutError:
@@ -144,7 +169,7 @@ class Door:
             exchange.status = GONE
         except Exception:
             log.exception("request failed", request_id=exchange.request_id, path=scope["path"])
-            await self._answer(broken(), exchange, scope)
+            await self._answer(internal_error(), exchange, scope)
         finally:
             self._inside -= 1
             self._metrics.in_flight.set(self._inside)
@@ -152,14 +177,16 @@ class Door:
 
     def _admit(self, path: str, exchange: Exchange) -> None:
         if self._inside > self._limits.requests and path not in ALWAYS_ANSWERED:
-            raise busy(f"{self._limits.requests} requests are being answered, the most that a worker takes; try again")
+            raise unavailable(
+                f"{self._limits.requests} requests are being answered, the most that a worker takes; try again"
+            )
         exchange.check_length()
 
     def _late(self, exchange: Exchange) -> Problem:
         seconds = f"{self._limits.seconds:g} seconds"
         if not exchange.complete:
             return Problem(HTTPStatus.REQUEST_TIMEOUT, f"the body was not whole after {seconds}; send it faster")
-        return busy(f"there was no answer after {seconds}; try again, with fewer instances at a time")
+        return unavailable(f"there was no answer after {seconds}; try again, with fewer instances at a time")
 
     async def _answer(self, problem: Problem, exchange: Exchange, scope: Scope) -> None:
         if exchange.status:  # too late: part of an answer has left; without its end, the client knows
