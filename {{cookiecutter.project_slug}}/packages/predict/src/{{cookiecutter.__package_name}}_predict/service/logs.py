@@ -2,7 +2,6 @@
 
 import logging
 import sys
-from contextlib import suppress
 from typing import IO, Any, Literal
 
 import structlog
@@ -17,13 +16,17 @@ class Lenient:
 
     def write(self, text: Any) -> None:
         """Write, if it is possible."""
-        with suppress(OSError, ValueError):  # a full disk, a pipe that nobody reads any more, a closed file
+        try:  # noqa: SIM105  # costs nothing, as suppress would
             self._stream.write(text)
+        except (OSError, ValueError):  # a full disk, a pipe that nobody reads any more, a closed file
+            pass
 
     def flush(self) -> None:
         """Flush, if it is possible."""
-        with suppress(OSError, ValueError):
+        try:  # noqa: SIM105
             self._stream.flush()
+        except (OSError, ValueError):
+            pass
 
 
 def configure_logs(style: Literal["json", "text"]) -> None:

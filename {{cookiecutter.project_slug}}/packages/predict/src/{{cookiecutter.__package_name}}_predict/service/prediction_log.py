@@ -99,9 +99,9 @@ class PredictionLog:
             self._metrics.dropped.inc(count)
             return
         self._put += count
-        self._metrics.queued.set(waiting)
         self._queue.append(entry)
-        if waiting >= self._settings.batch_rows and not self._wake.is_set():
+        if waiting >= self._settings.batch_rows:
+            self._metrics.queued.set(waiting)
             self._wake.set()
 
     def start(self) -> None:

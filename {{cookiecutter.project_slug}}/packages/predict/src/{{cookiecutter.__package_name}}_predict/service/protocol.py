@@ -30,32 +30,26 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless a head has become too large."""
+        """Read on; wait for the rest of a head, unless it is too large or too many requests wait already."""
         super().data_received(data)
-        if self._deadline is not None:
+        if self.scope is not None and "method" in self.scope:  # the head is whole: most come so, and need no clock
+            if self._deadline is not None:
+                self._forget_head()
+        else:
             self._head_bytes += len(data)
+            if self._deadline is None:
+                self._await_head()
             if self._head_bytes > MOST_HEAD_BYTES:
                 self.transport.write(TOO_LARGE)
                 self.transport.close()
-
-    def on_message_begin(self) -> None:
-        """Wait for the rest of a head that follows another request."""
-        super().on_message_begin()
-        if self._deadline is None:
-            self._await_head()
-
-    def on_headers_complete(self) -> None:
-        """Let the application answer, unless too many requests wait already."""
-        self._forget_head()
-        super().on_headers_complete()
         if len(self.pipeline) > MOST_PIPELINED:
             self.transport.close()
 
     def _await_head(self) -> None:
-        self._head_bytes = 0
         self._deadline = self.loop.call_later(self._head_seconds, self.transport.close)
 
     def _forget_head(self) -> None:
+        self._head_bytes = 0
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
