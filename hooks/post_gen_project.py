@@ -14,7 +14,7 @@ BELONGS = {
             "config/production.yaml",
             "docs/service.md",
             "packages/predict/src/*/service/*",
-            "packages/predict/tests/service/engines/*",
+            "packages/predict/tests/service/engines/*",  # first, so that the folder around it holds files alone
             "packages/predict/tests/service/*",
             "requirements/dev-serve.*",
             "requirements/serve.txt",

@@ -12,6 +12,7 @@ import yaml
 from .sandbox import ROOT, run_in
 
 DOCUMENTS = ["README.md", "AGENTS.md", "docs/data.md"]
+PAGES = [f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md") if "bootstrap.py" in path.read_text("utf-8")]
 
 
 def read_commands(document: str) -> list[list[str]]:
@@ -22,7 +23,7 @@ def read_commands(document: str) -> list[list[str]]:
     return [shlex.split(line, comments=True) for block in blocks for line in block.splitlines() if line.strip()]
 
 
-@pytest.mark.parametrize("document", ["README.md", "AGENTS.md"])
+@pytest.mark.parametrize("document", ["README.md", "AGENTS.md", *PAGES])
 def test_sessions_that_a_document_names_exist(document: str) -> None:
     named = {name for command in read_commands(document) if "bootstrap.py" in command for name in command[2:]}
     named |= set(re.findall(r"`(?:python3 )?bootstrap\.py ([a-z0-9]+)", (ROOT / document).read_text(encoding="utf-8")))

@@ -39,9 +39,9 @@ def contract(tmp_path: Path) -> Contract:
 def make_model(contract: Contract, tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes a sealed model: softmax of a linear function, where missing counts as zero."""
 
-    def make(name: str = "model.onnx", **changed: str | None) -> Path:
+    def make(name: str = "model.onnx", scale: float = 1, **changed: str | None) -> Path:
         path = tmp_path / name
-        path.write_bytes(seal(build(contract, changed)))
+        path.write_bytes(seal(build(contract, changed, scale)))
         return path
 
     return make
@@ -53,15 +53,18 @@ def model_path(make_model: Callable[..., Path]) -> Path:
     return make_model()
 
 
-def build(contract: Contract, changed: dict[str, str | None]) -> bytes:
-    """Return a serialised model for a contract; `changed` replaces entries of its metadata, or takes them out."""
+def build(contract: Contract, changed: dict[str, str | None], scale: float = 1) -> bytes:
+    """Return a serialised model for a contract; `changed` replaces entries of its metadata, or takes them out.
+
+    With a large `scale` of its weights, its scores overflow.
+    """
     nodes = [
         helper.make_node("IsNaN", ["features"], ["missing"]),
         helper.make_node("Where", ["missing", "zero", "features"], ["present"]),
         helper.make_node("Gemm", ["present", "weights", "bias"], ["scores"]),
         helper.make_node("Softmax", ["scores"], ["probabilities"]),
     ]
-    constants = {"zero": np.zeros(1, dtype=np.float32), "weights": WEIGHTS, "bias": BIAS}
+    constants = {"zero": np.zeros(1, dtype=np.float32), "weights": np.float32(scale) * WEIGHTS, "bias": BIAS}
     graph = helper.make_graph(
         nodes,
         "model",

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from contextlib import chdir
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -134,3 +135,14 @@ def work_in_copy(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     shutil.copytree(folder, tmp_path / "project")
     monkeypatch.chdir(tmp_path / "project")
     return Project.load()
+
+
+@pytest.fixture(scope="session")
+def with_params() -> Callable[..., Project]:
+    """Return a function that gives a project other parameters in a section."""
+
+    def change(project: Project, section: str, **changes: object) -> Project:
+        part = getattr(project.params, section).model_copy(update=changes)
+        return replace(project, params=project.params.model_copy(update={section: part}))
+
+    return change

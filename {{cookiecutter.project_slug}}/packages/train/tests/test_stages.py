@@ -1,11 +1,10 @@
-"""Split, fit, export, evaluate and gate, for each kind of problem and each model."""
+"""Split, fit, export and evaluate, for each kind of problem and each model."""
 
 import json
-import math
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -18,24 +17,17 @@ import pytest
 from {{ cookiecutter.__package_name }}_train import evaluate, fit, gate, ingest, split, validate
 from {{ cookiecutter.__package_name }}_train.cli import main
 from {{ cookiecutter.__package_name }}_train.evaluate import SkewError
-from {{ cookiecutter.__package_name }}_train.gate import Gate, GateError
 from {{ cookiecutter.__package_name }}_train.plots import calibrate
 from {{ cookiecutter.__package_name }}_train.prediction import (
     ConfigError,
     DataError,
     Model,
-    ModelError,
 )
 from {{ cookiecutter.__package_name }}_train.project import Project
 
 REGRESSION = pytest.mark.parametrize("kind", ["regression"])
 CLASSIFICATION = pytest.mark.parametrize("kind", ["classification"])
-
-
-def with_params(project: Project, section: str, **changes: object) -> Project:
-    """Return the project with other parameters in a section."""
-    part = getattr(project.params, section).model_copy(update=changes)
-    return replace(project, params=project.params.model_copy(update={section: part}))
+WithParams = Callable[..., Project]
 
 
 def test_split_keeps_every_row_once_and_the_shares_of_the_classes(split_project: Project) -> None:
@@ -59,7 +51,7 @@ def test_split_of_a_class_with_one_row_is_refused(project: Project) -> None:
 
 
 @pytest.mark.parametrize("model", ["boosting", "forest", "linear"])
-def test_exported_model_computes_what_was_fitted(model: str, split_project: Project) -> None:
+def test_exported_model_computes_what_was_fitted(with_params: WithParams, model: str, split_project: Project) -> None:
     project = with_params(split_project, "train", model=model)
     fit.run(project)
     evaluate.run(project)
@@ -162,37 +154,6 @@ def test_calibrate_bins_forecasts_by_their_probability() -> None:
     assert calibrate(np.array([0]), np.array([[0.7, 0.2, 0.1]])) == [(0.1, 0.0, 1), (0.2, 0.0, 1), (0.7, 1.0, 1)]
 
 
-def test_gate_lets_a_good_candidate_become_the_model(evaluated: Project) -> None:
-    gate.run(evaluated)
-    candidate, model = onnx.load(evaluated.paths.candidate), onnx.load(evaluated.paths.model)
-    assert model.graph == candidate.graph
-    assert Model.load(evaluated.paths.candidate).metrics == {}
-    assert Model.load(evaluated.paths.model).metrics == json.loads(evaluated.paths.metrics.read_text())
-    assert all(row["passed"] for row in json.loads(evaluated.paths.gate.read_text()))
-
-
-@REGRESSION
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"minimum": {"r2": 0.9999}}, "r2: found 0.9.*, allowed at least 0.9999 .gate.minimum.r2."),
-        ({"maximum": {"mae": 0.001}}, "mae: found 0.*, allowed at most 0.001"),
-        ({"min_gain_over_trivial": 2}, "gain in r2 over the trivial model: found .*, allowed at least 2"),
-        ({"max_single_feature_score": 0.1}, "leakage: r2 from length alone: found .*, allowed at most 0.1"),
-    ],
-)
-def test_gate_refuses_what_misses_a_limit(changes: dict[str, object], message: str, evaluated: Project) -> None:
-    evaluated.paths.model.write_bytes(b"the model before")
-    with pytest.raises(GateError, match=message):
-        gate.run(with_params(evaluated, "gate", **changes))
-    assert evaluated.paths.model.read_bytes() == b"the model before"
-    assert not all(row["passed"] for row in json.loads(evaluated.paths.gate.read_text()))
-
-
-def test_gate_never_passes_what_is_not_a_number() -> None:
-    assert not any(Gate("r2", "minimum.r2", math.nan, 0.5, at_least=side).passed for side in (True, False))
-
-
 @REGRESSION
 def test_evaluate_refuses_a_metric_that_is_not_a_number(evaluated: Project) -> None:
     pq.write_table(pq.read_table(evaluated.paths.test).slice(0, 1), evaluated.paths.test)
@@ -204,25 +165,6 @@ def test_evaluate_refuses_a_metric_that_is_not_a_number(evaluated: Project) -> N
 
 
 @REGRESSION
-def test_gate_refuses_a_candidate_that_is_no_model(evaluated: Project) -> None:
-    evaluated.paths.model.write_bytes(b"the model before")
-    evaluated.paths.candidate.write_bytes(b"junk")
-    with pytest.raises(ModelError, match="truncated or foreign"):
-        gate.run(evaluated)
-    assert evaluated.paths.model.read_bytes() == b"the model before"
-
-
-@CLASSIFICATION
-def test_gate_refuses_a_class_with_one_row(evaluated: Project) -> None:
-    table = pq.read_table(evaluated.paths.train)
-    kinds = table.column("kind").to_pylist()
-    keep = [kind != "medium" or index == kinds.index("medium") for index, kind in enumerate(kinds)]
-    pq.write_table(table.filter(pa.array(keep)), evaluated.paths.train)
-    with pytest.raises(DataError, match="kind medium has 1 training rows, expected two or more"):
-        gate.run(evaluated)
-
-
-@REGRESSION
 @pytest.mark.parametrize(
     ("stage", "name"), [(split, "clean"), (fit, "train"), (evaluate, "test"), (gate, "metrics"), (gate, "train")]
 )
@@ -230,15 +172,6 @@ def test_stage_without_what_an_earlier_one_writes_says_so(stage: ModuleType, nam
     getattr(evaluated.paths, name).unlink()
     with pytest.raises(DataError, match="cannot be read .*run the stages before this one"):
         stage.run(evaluated)
-
-
-@CLASSIFICATION
-def test_gate_names_a_feature_that_gives_the_target_away(evaluated: Project) -> None:
-    table = pq.read_table(evaluated.paths.train)
-    codes = [float(evaluated.contract.classes.index(kind)) for kind in table.column("kind").to_pylist()]
-    pq.write_table(table.set_column(0, "length", pa.array(codes)), evaluated.paths.train)
-    with pytest.raises(GateError, match="leakage: balanced_accuracy from length alone: found 1, allowed at most 0.98"):
-        gate.run(evaluated)
 
 
 @pytest.mark.usefixtures("project")

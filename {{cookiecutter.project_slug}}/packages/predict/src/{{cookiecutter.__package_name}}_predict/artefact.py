@@ -20,8 +20,27 @@ from .errors import ModelError
 FORMAT = "1"
 INPUT = "features"
 TOLERANCE = 1e-5
-# ModelProto.metadata_props is field 14; in each entry, key is field 1 and value is field 2.
-_SEAL_PREFIX = b"\x72\x4a\x0a\x06sha256\x12\x40"
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """Return a field of bytes as protocol buffers write it: tag, length in groups of seven bits, content."""
+    length, groups = len(content), []
+    while True:
+        length, group = length >> 7, length & 0x7F
+        groups.append(group | 0x80 if length else group)
+        if not length:
+            return bytes([number << 3 | 2, *groups]) + content
+
+
+def _entry(key: str, value: str) -> bytes:
+    """Return an entry of a model's metadata: field 14 of ModelProto, in which key is field 1 and value is field 2.
+
+    See https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, `metadata_props`.
+    """
+    return _field(14, _field(1, key.encode()) + _field(2, value.encode()))
+
+
+_SEAL_PREFIX = _entry("sha256", "0" * 64)[:-64]
 _SEAL_LENGTH = len(_SEAL_PREFIX) + 64
 
 
@@ -66,7 +85,7 @@ def agree(found: npt.NDArray[np.floating], expected: npt.NDArray[np.floating]) -
 
 def seal(payload: bytes) -> bytes:
     """Return a serialised ONNX model with its seal appended."""
-    return payload + _SEAL_PREFIX + hashlib.sha256(payload).hexdigest().encode()
+    return payload + _entry("sha256", hashlib.sha256(payload).hexdigest())
 
 
 def check_seal(data: bytes, path: Path) -> str:
@@ -89,26 +108,11 @@ def check_seal(data: bytes, path: Path) -> str:
 
 
 def add_entry(sealed: bytes, key: str, value: str) -> bytes:
-    """Return a sealed model with one more entry in its metadata, and a seal over it all.
-
-    As a field of a protocol buffer, an entry may follow anywhere: `metadata_props` is field 14 of ModelProto, in which
-    key is field 1 and value field 2 (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
-    """
-    entry = _field(1, key.encode()) + _field(2, value.encode())
-    return seal(sealed[:-_SEAL_LENGTH] + _field(14, entry))
+    """Return a sealed model with one more entry in its metadata, and a seal over it all."""
+    return seal(sealed[:-_SEAL_LENGTH] + _entry(key, value))
 
 
 def as_json(value: BaseModel | Mapping[str, object]) -> str:
     """Return a part of the metadata as compact JSON, the same for equal values."""
     data = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-
-
-def _field(number: int, content: bytes) -> bytes:
-    """Return a field of bytes as protocol buffers write it: tag, length in groups of seven bits, content."""
-    length, groups = len(content), []
-    while True:
-        length, group = length >> 7, length & 0x7F
-        groups.append(group | 0x80 if length else group)
-        if not length:
-            return bytes([number << 3 | 2, *groups]) + content

@@ -11,9 +11,9 @@ import structlog
 import yaml
 
 from {{ cookiecutter.__package_name }}_predict.service.settings import ServiceSettings
-from {{ cookiecutter.__package_name }}_predict.settings import load_settings
+from {{ cookiecutter.__package_name }}_predict.settings import PREFIX, load_settings
 
-from .running import PREFIX, Client, Process, serve_here
+from .running import Client, Process, serve_here
 
 SECTION: dict[str, Any] = {
     "host": "127.0.0.1",

@@ -34,6 +34,17 @@ def check_rows(service: Client, engine: Engine) -> None:
         assert before < row["at"].replace(tzinfo=row["at"].tzinfo or UTC) < datetime.now(UTC)
 
 
+def check_away(service: Client, requests: int, queue_rows: int, batch_rows: int) -> float:
+    """Check that requests are answered while the database is away, and return how many rows were dropped."""
+    for _ in range(requests):
+        assert service.predict(ROW).is_success
+    wait_until(lambda: service.count("prediction_log_failures_total") > 0)
+    dropped = service.count("prediction_log_dropped_rows_total")
+    assert requests - queue_rows - 2 * batch_rows <= dropped <= requests - queue_rows
+    assert service.get("/stats").status_code == 503
+    return dropped
+
+
 def check_stats(service: Client, engine: Engine) -> None:
     """Check the numbers for dashboards, over three steps of time, one of which is empty."""
     version = service.predict(ROW).json()["model_version"]

@@ -22,7 +22,6 @@ from {{ cookiecutter.__package_name }}_predict.service.settings import ServiceSe
 ROW = {"length": 2.5, "count": 7, "colour": "green", "ready": True}
 TOKEN = {"Authorization": "Bearer development"}
 PACKAGE = create_app.__module__.partition(".")[0]
-PREFIX = f"{PACKAGE.removesuffix('_predict').upper()}_"
 PATIENCE = 30.0
 TLS = ssl.create_default_context()
 

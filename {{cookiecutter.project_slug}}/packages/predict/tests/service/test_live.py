@@ -9,10 +9,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from {{ cookiecutter.__package_name }}_predict import Model
 from {{ cookiecutter.__package_name }}_predict.artefact import seal
+from {{ cookiecutter.__package_name }}_predict.service.live import LiveModel
+from {{ cookiecutter.__package_name }}_predict.service.metrics import Metrics
+from {{ cookiecutter.__package_name }}_predict.settings import Paths
 
 from .conftest import Configure, Serve, Start
 from .running import ROW, Client, find_workers, wait_until
@@ -90,6 +94,42 @@ def test_model_of_another_schema_is_refused_where_one_is_named(
     (tmp_path / "other.yaml").write_text(text.replace("maximum: 10,", "maximum: 12,"))
     refused = start("serve").wait_for("model refused")
     assert "was trained under another schema, which differs in length" in refused["reason"]
+
+
+def test_schema_that_is_restored_lets_its_model_in(configure: Configure, start: Start, tmp_path: Path) -> None:
+    path = configure()
+    path.write_text(path.read_text().replace("model: model.onnx", "model: model.onnx\n  schema: other.yaml"))
+    text = (tmp_path / "schema.yaml").read_text()
+    (tmp_path / "other.yaml").write_text(text.replace("maximum: 10,", "maximum: 12,"))
+    running = start("serve")
+    running.wait_for("model refused")
+    (tmp_path / "other.yaml").write_text(text)
+    running.wait_for("model live")
+
+
+def test_spare_model_is_taken_whatever_has_become_of_the_schema(model_path: Path, tmp_path: Path) -> None:
+    spare = tmp_path / "spare.onnx"
+    model_path.rename(spare)
+    (tmp_path / "other.yaml").write_text("features: {}\n")
+    paths = Paths.model_validate({"model": model_path, "schema": tmp_path / "other.yaml"})
+    live = LiveModel(paths, 1, 60, Metrics(), spare)
+    live.start()
+    live.stop()
+    assert live.served is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of another process can be changed on Linux alone")
+def test_file_that_cannot_be_read_for_now_is_tried_again(start: Start, model_path: Path, make_model: MakeModel) -> None:
+    running = start("serve", prediction_log={"url": None})
+    process = psutil.Process(running.process.pid)
+    with running.client() as service:
+        assert service.count("model_reload_failures_total") == 0  # what this needs is imported now
+        (new,) = variants(make_model, 1)
+        process.rlimit(psutil.RLIMIT_NOFILE, (0, process.rlimit(psutil.RLIMIT_NOFILE)[1]))  # no more files
+        replace(model_path, new)
+        wait_until(lambda: service.count("model_reload_failures_total") > 0)
+        process.rlimit(psutil.RLIMIT_NOFILE, (process.rlimit(psutil.RLIMIT_NOFILE)[1],) * 2)
+        wait_until(lambda: service.count("model_reloads_total") == 1)
 
 
 def test_other_contract_comes_with_its_model(service: Client, model_path: Path, make_model: MakeModel) -> None:

@@ -1,6 +1,7 @@
 """POST /predict: answers, and refusals that say what was found and what is allowed."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,14 @@ def test_without_a_model_the_answer_is_to_come_back_later(serve: Serve, model_pa
     model_path.write_bytes(data)
     wait_until(lambda: service.get("/health/ready").is_success)
     assert service.predict(ROW).status_code == 200
+
+
+def test_row_for_which_the_model_gives_no_number_is_refused(service: Client, make_model: Callable[..., Path]) -> None:
+    before = service.predict(ROW).json()["model_version"]
+    make_model(scale=1e38)
+    wait_until(lambda: service.predict({"length": 0, "colour": "red"}).json()["model_version"] != before)
+    document = refuse(service, {"instances": [{"length": 0, "colour": "red"}, {**ROW, "length": 10}]})
+    assert document["detail"] == "row 2: the model gives no number for it; its values are too large, check them"
 
 
 def test_other_methods_are_refused(service: Client) -> None:

@@ -15,7 +15,7 @@ from {{ cookiecutter.__package_name }}_predict.service.prediction_log import PRE
 from {{ cookiecutter.__package_name }}_predict.service.stats import summarise
 
 from .conftest import Serve, Start
-from .log_checks import check_rows, check_stats, read_log
+from .log_checks import check_away, check_rows, check_stats, read_log
 from .running import ROW, Client, wait_until
 
 
@@ -103,12 +103,7 @@ def test_database_away_costs_no_request_and_is_written_to_when_it_returns(
 ) -> None:
     (tmp_path / "var").write_text("no folder")
     service = serve(prediction_log={"queue_rows": 20, "batch_rows": 5})
-    for _ in range(60):
-        assert service.predict(ROW).is_success
-    wait_until(lambda: service.count("prediction_log_failures_total") > 0)
-    dropped = service.count("prediction_log_dropped_rows_total")
-    assert 60 - 20 - 2 * 5 <= dropped <= 60 - 20
-    assert service.get("/stats").status_code == 503
+    dropped = check_away(service, requests=60, queue_rows=20, batch_rows=5)
     assert str(tmp_path) not in service.get("/stats").text
     (tmp_path / "var").unlink()
     wait_until(lambda: service.count("prediction_log_rows_total") == 60 - dropped)
@@ -116,7 +111,8 @@ def test_database_away_costs_no_request_and_is_written_to_when_it_returns(
     assert len(read_log(engine)) == 60 - dropped
 
 
-def test_rows_that_the_database_never_takes_do_not_keep_others_waiting(service: Client, engine: Engine) -> None:
+def test_rows_that_the_database_never_takes_cost_no_others(serve: Serve, engine: Engine) -> None:
+    service = serve(prediction_log={"flush_seconds": 0.5})
     service.predict(ROW)
     wait_until(lambda: service.count("prediction_log_rows_total") == 1)
     with engine.begin() as connection:
@@ -124,11 +120,29 @@ def test_rows_that_the_database_never_takes_do_not_keep_others_waiting(service: 
             "CREATE TRIGGER picky BEFORE INSERT ON predictions WHEN new.request_id = 'odd' "
             "BEGIN SELECT RAISE(ABORT, 'not this one'); END"
         )
-    service.predict(ROW, headers={"X-Request-ID": "odd"})
-    wait_until(lambda: service.count("prediction_log_dropped_rows_total") == 1)
-    service.predict(ROW, headers={"X-Request-ID": "even"})
-    wait_until(lambda: service.count("prediction_log_rows_total") == 2)
-    assert [row["request_id"] for row in read_log(engine)][1:] == ["even"]
+    for identity in ("one", "odd", "other"):  # in one batch
+        service.predict(ROW, headers={"X-Request-ID": identity})
+    wait_until(lambda: service.count("prediction_log_rows_total") == 3)
+    assert service.count("prediction_log_dropped_rows_total") == 1
+    assert [row["request_id"] for row in read_log(engine)][1:] == ["one", "other"]
+
+
+def test_old_rows_that_cannot_be_deleted_make_no_row_twice(serve: Serve, engine: Engine) -> None:
+    first = serve()
+    first.predict(ROW)
+    wait_until(lambda: first.count("prediction_log_rows_total") == 1)
+    (row,) = read_log(engine)
+    with engine.begin() as connection:
+        connection.execute(PREDICTIONS.update().values(at=row["at"] - timedelta(days=200)))
+        connection.exec_driver_sql(
+            "CREATE TRIGGER kept BEFORE DELETE ON predictions BEGIN SELECT RAISE(ABORT, 'kept'); END"
+        )
+    again = serve()
+    for count in (1, 2):
+        again.predict(ROW)
+        wait_until(lambda: again.count("prediction_log_rows_total") == count)  # noqa: B023  # it waits here
+    assert again.count("prediction_log_dropped_rows_total") == again.count("prediction_log_failures_total") == 0
+    assert len(read_log(engine)) == 3
 
 
 def test_predictions_that_cannot_be_written_at_the_end_are_told(start: Start, tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ import pytest
 
 from {{ cookiecutter.__package_name }}_predict.service import retraining
 from {{ cookiecutter.__package_name }}_predict.service.retraining import Job, JsonSerializer, Queue
+from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
 
 from .conftest import Serve, Start
 from .queue_checks import check_jobs, command_of, state_of
-from .running import PREFIX, ROW, TOKEN, Client, Process, wait_until
+from .running import ROW, TOKEN, Client, Process, wait_until
 
 SECRET = f"{PREFIX}SERVICE__RETRAIN_TOKEN"
 
@@ -89,6 +90,12 @@ def test_job_keeps_code_and_end_of_the_output(
     assert job["output"].startswith(output)
     assert job["detail"].startswith(detail)
     assert len(job["output"]) < 110_000
+
+
+def test_programs_beside_the_workers_own_are_found(serve: Serve, start: Start, tmp_path: Path) -> None:
+    service = serve(retraining={"command": [Path(sys.executable).name, "-c", "print('found')"]})
+    job = run_job(service, start("worker", environment={"PATH": str(tmp_path)}))
+    assert (job["state"], job["output"]) == ("succeeded", "found\n")
 
 
 def test_command_that_is_not_there_fails_the_job(serve: Serve, start: Start) -> None:

@@ -8,10 +8,9 @@ import pytest
 from {{ cookiecutter.__package_name }}_predict import ConfigError
 from {{ cookiecutter.__package_name }}_predict.cli import main
 from {{ cookiecutter.__package_name }}_predict.service.settings import ServiceSettings
-from {{ cookiecutter.__package_name }}_predict.settings import load_settings
+from {{ cookiecutter.__package_name }}_predict.settings import PREFIX, load_settings
 
-from .conftest import Configure
-from .running import PREFIX
+from .conftest import Configure, Start
 
 SECRET = f"{PREFIX}SERVICE__RETRAIN_TOKEN"
 
@@ -150,19 +149,25 @@ def test_secret_that_protects_nothing_is_refused(
 
 
 def test_default_secret_is_for_development_alone(
-    configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure()
     for host in ("127.0.0.1", "::1", "localhost"):
-        load(host=host)
+        load(host=host).refuse_default_secret()
     for host in ("0.0.0.0", "example.com"):  # noqa: S104  # it is refused
         with pytest.raises(ConfigError, match="service.retrain_token has its default value"):
-            load(host=host)
+            load(host=host).refuse_default_secret()
     (tmp_path / "config" / "production.yaml").write_text("{}\n")
     monkeypatch.setenv(f"{PREFIX}ENV", "production")
-    with pytest.raises(
-        ConfigError, match=f"service.retrain_token has its default value.*set {SECRET}, or write a file"
-    ):
-        load()
+    assert main(["serve"]) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: service.retrain_token has its default value")
+    assert f"set {SECRET}, or write a file" in printed
     monkeypatch.setitem(os.environ, SECRET, "another")
-    assert load(host="0.0.0.0").service.host == "0.0.0.0"  # noqa: S104
+    load(host="0.0.0.0").refuse_default_secret()  # noqa: S104
+
+
+def test_worker_needs_no_secret_of_the_service(start: Start, tmp_path: Path, configure: Configure) -> None:
+    configure()
+    (tmp_path / "config" / "production.yaml").write_text("service: {host: 0.0.0.0}\n")
+    start("worker", environment={f"{PREFIX}ENV": "production"}).wait_for("worker ready")

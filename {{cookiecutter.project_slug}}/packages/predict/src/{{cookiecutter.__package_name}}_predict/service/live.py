@@ -55,8 +55,8 @@ class LiveModel:
 
     def start(self) -> None:
         """Load the model, and begin to watch its file; without a sound model, wait for one."""
-        if not self._take(self._paths.model, self._paths) and self._spare and self._spare.exists():
-            self._take(self._spare, None)  # its neighbours have held it against the schema
+        if not self._take(self._paths.model) and self._spare and self._spare.exists():
+            self._take(self._spare, check_schema=False)  # its neighbours have done so
         self._thread.start()
 
     def stop(self) -> None:
@@ -70,21 +70,21 @@ class LiveModel:
             settled, self._waiting = signature == self._waiting, signature
             if signature[0] is not None and signature != self._known and settled:
                 self._known = signature
-                self._take(self._paths.model, self._paths)
+                self._take(self._paths.model)
 
     def _sign(self) -> tuple[Signature | None, Signature | None]:
         """Return what changes when the model's file does, or the schema that it is held against."""
         schema = self._paths.contract
-        return _sign(self._paths.model), _sign(schema) if schema else None
+        return _stat(self._paths.model), _stat(schema) if schema else None
 
-    def _take(self, path: Path, schema: Paths | None) -> bool:
+    def _take(self, path: Path, *, check_schema: bool = True) -> bool:
         """Let the model of a file answer from now on, if it is sound; return whether it is."""
         old = self.served
         try:
             if not path.is_file():  # to read from a pipe, say, would wait for ever
                 raise ModelError(f"{path} is no file; train a model or correct paths.model")
             data = path.read_bytes()
-            model = Model.parse(data, path, contract=schema.load_contract() if schema else None)
+            model = Model.parse(data, path, contract=self._paths.load_contract() if check_schema else None)
             new = Served(model, RequestBody(model.contract, self._most_rows, self._metrics))
             if old and model.version == old.model.version:
                 return True
@@ -113,7 +113,7 @@ class LiveModel:
             log.warning("no spare model kept", reason=str(error))
 
 
-def _sign(path: Path) -> Signature | None:
+def _stat(path: Path) -> Signature | None:
     """Return what changes when a file does; None while there is none."""
     try:
         status = path.stat()

@@ -32,8 +32,9 @@ def serve(settings: ServiceSettings) -> bool:
     A worker that dies is replaced.
 
     Raises:
-        ConfigError: the address is taken, or is none of this machine.
+        ConfigError: the address is taken, or is none of this machine; a secret has its default value.
     """
+    settings.refuse_default_secret()
     service = settings.service
     with _listen(service.host, service.port) as listener:
         configure_logs(service.logs)

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -16,7 +16,6 @@ from pydantic import (
     SecretStr,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
 from ..errors import ConfigError
@@ -153,14 +152,17 @@ class ServiceSettings(Settings):
             )
         return content
 
-    @model_validator(mode="after")
-    def _secrets_are_secret(self) -> Self:
+    def refuse_default_secret(self) -> None:
+        """Let nobody serve with the token that everybody knows, but for development at a loopback address.
+
+        Raises:
+            ConfigError: it is so.
+        """
         if self.service.retrain_token.get_secret_value() == DEFAULT_TOKEN and not self._is_development:
-            raise ValueError(
+            raise ConfigError(
                 f"service.retrain_token has its default value, which is for development at a loopback address alone; "
                 f"set {variable('service.retrain_token')}, or write a file of that name in {SECRETS}"
             )
-        return self
 
     @property
     def _is_development(self) -> bool:
