@@ -11,13 +11,16 @@ BELONGS = {
     "__api": {
         "yes": [
             ".github/workflows/engines.yml",
-            "config/production.yaml",
             "docs/service.md",
             "packages/predict/src/*/service/*",
+            "deploy/*@drift.timer",
+            "packages/train/src/*/monitoring/prediction_log.py",
+            "packages/train/tests/monitoring/test_prediction_log.py",
             "packages/predict/tests/service/engines/*",  # first, so that the folder around it holds files alone
             "packages/predict/tests/service/*",
             "requirements/dev-serve.*",
             "requirements/serve.txt",
+            "tests/test_drill.py",
             "tests/test_service.py",
         ],
         "no": [],

@@ -50,7 +50,7 @@ def tests(session: nox.Session) -> None:
 def e2e(session: nox.Session) -> None:
     """Drive the whole project in copies of it: DVC, git, the separated environment, every documented command."""
     prepare(session)
-    run(session, "pytest", "tests", *session.posargs)
+    run(session, "pytest", *(session.posargs or ["--numprocesses=auto"]), "tests")
 
 
 @nox.session
@@ -70,6 +70,13 @@ def repro(session: nox.Session) -> None:
     prepare(session)
     run(session, "dvc", "repro", *session.posargs)
     run(session, "dvc", "metrics", "show")
+
+
+@nox.session
+def train(session: nox.Session) -> None:
+    """Run a command of the training package, such as history or retrain, which comes after --."""
+    prepare(session)
+    run(session, read_project("packages/train")["name"], *session.posargs)
 
 
 @nox.session

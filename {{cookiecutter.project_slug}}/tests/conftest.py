@@ -30,6 +30,7 @@ def original(contract: Contract, tmp_path_factory: pytest.TempPathFactory) -> Pa
     config = folder / "config" / "default.yaml"
     settings = yaml.safe_load(config.read_text())
     settings["paths"]["source"] = "data/made/rows.csv"
+    settings["lifecycle"]["promotion"]["margin"] = 0.3  # a hundred rows tell no less
     config.write_text(yaml.safe_dump(settings))
     (folder / "data" / "made").mkdir()
     make_rows(contract).to_csv(folder / "data" / "made" / "rows.csv", index=False)

@@ -15,15 +15,31 @@ from {{ cookiecutter.__package_name }}_predict.fields import Boolean, Category, 
 from {{ cookiecutter.__package_name }}_train.cli import main
 
 ROOT = Path(__file__).parents[1]
+TRAIN = main.__module__.partition(".")[0].replace("_", "-")
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
-def run_in(folder: Path, *command: str, code: int = 0) -> str:
-    """Run a program in a folder, expect an exit code, and return what it printed."""
+def run_in(folder: Path, *command: str, code: int | None = 0) -> str:
+    """Run a program in a folder, expect an exit code, or any, and return what it printed."""
     done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     printed = done.stdout + done.stderr
-    assert done.returncode == code, f"{command} ended with {done.returncode}:\n{printed}"
+    assert code in (None, done.returncode), f"{command} ended with {done.returncode}:\n{printed}"
     return printed
+
+
+def retrain_weakly(folder: Path) -> None:
+    """Train and commit a model that is worse than any other, through a gate that lets everything pass."""
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    weak = {
+        **params["train"],
+        "model": "boosting",
+        "boosting": {**params["train"]["boosting"], "max_iter": 1, "min_samples_leaf": 10**6},
+    }
+    gate = {"minimum": {}, "maximum": {}, "min_gain_over_trivial": -1.0, "max_single_feature_score": 1.0}
+    set_params(folder, train=weak, gate=gate)
+    run_in(folder, "dvc", "repro")
+    run_in(folder, "git", "add", ".")
+    run_in(folder, "git", "commit", "--quiet", "--no-verify", "--message", "Train a weak model")
 
 
 def make_rows(contract: Contract, count: int = 400, seed: int = 0) -> pd.DataFrame:

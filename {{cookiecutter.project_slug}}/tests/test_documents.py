@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,8 @@ def read_commands(document: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("document", ["README.md", "AGENTS.md", *PAGES])
 def test_sessions_that_a_document_names_exist(document: str) -> None:
-    named = {name for command in read_commands(document) if "bootstrap.py" in command for name in command[2:]}
+    ours = [command[2:] for command in read_commands(document) if "bootstrap.py" in command]
+    named = {name for command in ours for name in takewhile(lambda word: word != "--", command)}
     named |= set(re.findall(r"`(?:python3 )?bootstrap\.py ([a-z0-9]+)", (ROOT / document).read_text(encoding="utf-8")))
     listed = run_in(ROOT, "nox", "--list", "--sessions", *sorted(named))
     assert {line.split()[1] for line in listed.splitlines() if line.startswith("* ")} == named

@@ -40,7 +40,8 @@ def start() -> Iterator[Start]:
     def run(folder: Path, *arguments: str, python: str = sys.executable) -> "subprocess.Popen[str]":
         command = [python, "-m", PACKAGE, *arguments]
         environment = {**ENVIRONMENT, **SETTINGS}
-        with (folder / f"{arguments[0]}.log").open("w") as log:
+        (folder / "var").mkdir(exist_ok=True)
+        with (folder / "var" / f"{arguments[0]}.log").open("w") as log:
             processes.append(subprocess.Popen(command, cwd=folder, env=environment, stderr=log, text=True))
         return processes[-1]
 
@@ -63,7 +64,9 @@ def connect(folder: Path) -> httpx.Client:
     """Return a client of the service that was started in a folder."""
 
     def find_address() -> str:
-        lines = [json.loads(line) for line in (folder / "serve.log").read_text().splitlines() if line.startswith("{")]
+        lines = [
+            json.loads(line) for line in (folder / "var" / "serve.log").read_text().splitlines() if line.startswith("{")
+        ]
         ready = any(line["event"] == "model live" for line in lines)
         return next((line["address"] for line in lines if line["event"] == "serving" and ready), "")
 

@@ -5,9 +5,10 @@ underscores between them; a file of secrets bears the same name.
 """
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -27,6 +28,7 @@ from .yamlfile import read_mapping
 
 PREFIX = f"{(__package__ or '').removesuffix('_predict').upper()}_"
 SECRETS = "/run/secrets"
+TRAINING = "lifecycle"  # the section that the training package reads
 _ABOUT_FILES = ("config", "env", "secrets")  # variables that say where settings are, and are none
 SettingsT = TypeVar("SettingsT", bound="Settings")
 
@@ -45,8 +47,13 @@ class Paths(BaseModel):
 
 
 class Settings(BaseSettings):
-    """What prediction is told from outside; sections of parts that a command does not use are left to them."""
+    """What prediction is told from outside; sections of parts that a command does not use are left to them.
 
+    Attributes:
+        secrets: the keys that no file of settings may hold, in whichever section.
+    """
+
+    secrets: ClassVar[tuple[str, ...]] = ()
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_nested_delimiter="__",
@@ -79,10 +86,36 @@ class Settings(BaseSettings):
 
     @classmethod
     def read(cls, path: Path) -> dict[str, object]:
-        """Return what a file says, without the sections of parts that are not this class's matter."""
-        return {
-            name: value for name, value in read_mapping(path).items() if name in cls.model_fields or name not in PARTS
+        """Return what a file says, without the sections of parts that are not this class's matter.
+
+        Raises:
+            ConfigError: there is a secret in a section that is.
+        """
+        others = {*PARTS, TRAINING}
+        content = {
+            name: value for name, value in read_mapping(path).items() if name in cls.model_fields or name not in others
         }
+        sections = (item for item in content.items() if item[0] != "paths")
+        if names := [name for section, value in sections for name in _find_secrets(value, section, cls.secrets)]:
+            raise ConfigError(
+                f"{path}: {', '.join(names)}: secrets do not belong into a file of settings; "
+                f"set {', '.join(map(variable, names))}, or write a file of that name in {SECRETS}"
+            )
+        return content
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a setting, such as `paths.model`."""
+    return PREFIX + name.replace(".", "__").upper()
+
+
+def _find_secrets(value: object, name: str, keys: tuple[str, ...]) -> Iterator[str]:
+    """Yield the names of settings in a file that are secrets, or addresses with a password."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from [f"{name}.{key}"] if key in keys else _find_secrets(item, f"{name}.{key}", keys)
+    elif isinstance(value, str) and re.search("://[^/]*:[^/]*@|password=", value):
+        yield name
 
 
 def config_files() -> list[Path]:
@@ -137,7 +170,7 @@ def _says(problem: ErrorDetails) -> str:
 
 def _unknown_variables(kind: type[Settings]) -> list[str]:
     """Return the variables with our prefix whose section is none; what is wrong within a section, pydantic reports."""
-    known = {*kind.model_fields, *PARTS, *_ABOUT_FILES}
+    known = {*kind.model_fields, *PARTS, TRAINING, *_ABOUT_FILES}
     ours = (name for name in os.environ if name.upper().startswith(PREFIX) and not _is_link(name))
     return sorted(name for name in ours if name[len(PREFIX) :].lower().split("__")[0] not in known)
 

@@ -33,19 +33,21 @@ def render_card(model: Model, results: Results) -> str:
             "",
             "## Results on the hold-out rows",
             "",
-            *_table(("metric", "model", "trivial model"), ((name, scores[name], trivial[name]) for name in scores)),
+            *markdown_table(
+                ("metric", "model", "trivial model"), ((name, scores[name], trivial[name]) for name in scores)
+            ),
             "",
             f"The exported file and the training library differ by at most {results.skew} on the training rows.",
             "",
             "## Inputs",
             "",
-            *_table(("field", "expected", "meaning"), fields),
+            *markdown_table(("field", "expected", "meaning"), fields),
             "",
             "It refuses whatever lies outside of these.",
             "",
             "## Made from",
             "",
-            *_table(("input", "MD5"), model.lineage.inputs.items()),
+            *markdown_table(("input", "MD5"), model.lineage.inputs.items()),
             "",
             f"Parameters: `{model.lineage.params}`",
             "",
@@ -53,6 +55,7 @@ def render_card(model: Model, results: Results) -> str:
     )
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Return the lines of a table in Markdown."""
     cells = [header, ["---"] * len(header), *rows]
     return ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in cells]

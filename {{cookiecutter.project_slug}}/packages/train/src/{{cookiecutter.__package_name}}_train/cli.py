@@ -1,4 +1,4 @@
-"""The command line of training: one command for each stage of the pipeline, and a draft of a schema."""
+"""The command line of training: the stages of the pipeline, a draft of a schema, and the life of a model."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -7,15 +7,19 @@ from typing import Annotated
 
 import typer
 
+from .lifecycle.commands import app as lifecycle
+from .monitoring.commands import app as monitoring
 from .prediction import DataError, run_app, whole_file
 from .project import Project
 
 app = typer.Typer(
-    help="Train a model, stage by stage; `dvc repro` runs them all.",
+    help="Train a model, stage by stage (`dvc repro` runs them all), and take it to production and back.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(lifecycle)
+app.add_typer(monitoring)
 
 
 def _run(stage: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sklearn.metrics import balanced_accuracy_score, r2_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -150,5 +151,5 @@ def _report(gates: list[Gate], path: Path) -> None:
         file.write(json.dumps(rows, indent=2).encode() + b"\n")
     table = Table("gate", "found", "allowed", "")
     for gate in gates:
-        table.add_row(gate.name, f"{gate.found:.9g}", gate.allowed, "passed" if gate.passed else "FAILED")
+        table.add_row(Text(gate.name), f"{gate.found:.9g}", gate.allowed, "passed" if gate.passed else "FAILED")
     Console(stderr=True).print(table)

@@ -30,6 +30,11 @@ from {{ cookiecutter.__package_name }}_predict.readers import (
     table_suffix,
 )
 from {{ cookiecutter.__package_name }}_predict.rejects import Rejects, rejects_file
+from {{ cookiecutter.__package_name }}_predict.settings import (
+    PREFIX,
+    Settings,
+    load_settings,
+)
 from {{ cookiecutter.__package_name }}_predict.tables import (
     NULLS,
     Checked,
@@ -46,6 +51,7 @@ __all__ = [
     "INPUT",
     "INTEGER_MAX",
     "NULLS",
+    "PREFIX",
     "SUFFIXES",
     "Baseline",
     "Boolean",
@@ -64,6 +70,7 @@ __all__ = [
     "Number",
     "ProjectError",
     "Rejects",
+    "Settings",
     "add_entry",
     "agree",
     "as_json",
@@ -72,6 +79,7 @@ __all__ = [
     "empty_table",
     "encode",
     "load_contract",
+    "load_settings",
     "load_yaml",
     "parse_yaml",
     "read_batches",

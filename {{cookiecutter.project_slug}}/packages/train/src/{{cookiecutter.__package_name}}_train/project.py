@@ -14,11 +14,13 @@ PARAMS = Path("params.yaml")
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Base of all sections: unknown keys are refused, nothing changes afterwards."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Paths(_Strict):
+class Paths(Strict):
     """Every path of the pipeline, relative to the project's root; `dvc.yaml` reads the same section."""
 
     contract: Path = Field(alias="schema")
@@ -46,19 +48,19 @@ class Config(BaseModel):
     paths: Paths
 
 
-class ValidateParams(_Strict):
+class ValidateParams(Strict):
     """How many rows may break the contract before the pipeline stops."""
 
     max_quarantined: Share
 
 
-class SplitParams(_Strict):
+class SplitParams(Strict):
     """How much of the data is held out."""
 
     test_share: Annotated[float, Field(gt=0, lt=1)]
 
 
-class BoostingParams(_Strict):
+class BoostingParams(Strict):
     """Histogram gradient boosting; the names are scikit-learn's."""
 
     learning_rate: PositiveFloat
@@ -68,7 +70,7 @@ class BoostingParams(_Strict):
     l2_regularization: Annotated[float, Field(ge=0)]
 
 
-class ForestParams(_Strict):
+class ForestParams(Strict):
     """A random forest; the names are scikit-learn's."""
 
     n_estimators: PositiveInt
@@ -76,13 +78,13 @@ class ForestParams(_Strict):
     min_samples_leaf: PositiveInt
 
 
-class LinearParams(_Strict):
+class LinearParams(Strict):
     """Ridge or logistic regression; a greater alpha shrinks the coefficients more."""
 
     alpha: PositiveFloat
 
 
-class TrainParams(_Strict):
+class TrainParams(Strict):
     """Which model to fit, and how."""
 
     model: Literal["boosting", "forest", "linear"]
@@ -91,7 +93,7 @@ class TrainParams(_Strict):
     linear: LinearParams
 
 
-class GateParams(_Strict):
+class GateParams(Strict):
     """What a model must reach to be let through."""
 
     minimum: dict[str, float]
@@ -100,7 +102,7 @@ class GateParams(_Strict):
     max_single_feature_score: float
 
 
-class Params(_Strict):
+class Params(Strict):
     """The whole of `params.yaml`."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]

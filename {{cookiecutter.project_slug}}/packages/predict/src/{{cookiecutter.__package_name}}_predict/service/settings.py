@@ -3,9 +3,7 @@
 import ipaddress
 import os
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -19,11 +17,10 @@ from pydantic import (
 )
 
 from ..errors import ConfigError
-from ..settings import PREFIX, SECRETS, Settings
+from ..settings import PREFIX, SECRETS, Settings, variable
 
 DEFAULT_TOKEN = "development"  # noqa: S105  # refused everywhere else
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
-SECRET_KEYS = ("api_keys", "retrain_token")
 
 
 class Section(BaseModel):
@@ -135,22 +132,8 @@ class Service(Section):
 class ServiceSettings(Settings):
     """The settings that the service and its worker share."""
 
+    secrets: ClassVar = ("api_keys", "retrain_token")
     service: Service
-
-    @classmethod
-    def read(cls, path: Path) -> dict[str, object]:
-        """Return what a file says (see `Settings.read`).
-
-        Raises:
-            ConfigError: there is a secret in it.
-        """
-        content = super().read(path)
-        if names := list(_find_secrets(content.get("service"), "service")):
-            raise ConfigError(
-                f"{path}: {', '.join(names)}: secrets do not belong into a file of settings; "
-                f"set {', '.join(map(variable, names))}, or write a file of that name in {SECRETS}"
-            )
-        return content
 
     def refuse_default_secret(self) -> None:
         """Let nobody serve with the token that everybody knows, but for development at a loopback address.
@@ -173,11 +156,6 @@ class ServiceSettings(Settings):
         return loopback and not os.environ.get(f"{PREFIX}ENV")
 
 
-def variable(name: str) -> str:
-    """Return the environment variable of a setting, such as `service.port`."""
-    return PREFIX + name.replace(".", "__").upper()
-
-
 def _check_scheme(url: str, schemes: tuple[str, ...]) -> str:
     parts = urlsplit(url)
     if parts.scheme not in schemes or (parts.scheme == "sqlite" and (parts.netloc or len(parts.path) < 2)):
@@ -185,12 +163,3 @@ def _check_scheme(url: str, schemes: tuple[str, ...]) -> str:
         raise ValueError(f"expected an address such as {allowed}")
     _ = parts.port  # a ValueError, if it is none
     return url
-
-
-def _find_secrets(value: object, name: str) -> Iterator[str]:
-    """Yield the names of settings in a file that are secrets, or addresses with a password."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from [f"{name}.{key}"] if key in SECRET_KEYS else _find_secrets(item, f"{name}.{key}")
-    elif isinstance(value, str) and re.search("://[^/]*:[^/]*@|password=", value):
-        yield name

@@ -1,0 +1,82 @@
+"""What retraining has changed, as Markdown: the text of a pull request, or of an issue."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from dvc.repo import Repo
+
+from ..card import markdown_table
+from ..prediction import whole_file
+from .git import git
+from .registry import Registry
+from .store import read_path
+
+NAME = "retraining.md"
+
+
+def write_success(folder: Path, base: str, commit: str, version: str | None) -> Path:
+    """Write what a new version changed against a commit, and return the file."""
+    events = [event for event in Registry.read().events if event.version == version]
+    before, after = base[:12], commit[:12]
+    facts = [(key, value) for event in events for key, value in event.facts.items() if key in ("comparison", "forced")]
+    with Repo() as repo:
+        metrics, params = (part.diff(a_rev=base, b_rev=commit) for part in (repo.metrics, repo.params))
+    lines = [
+        f"# Model {version}" if version else "# The model is as it was",
+        "",
+        events[0].reason if events else "",
+        "",
+        "## Metrics",
+        "",
+        *_table(metrics.get("diff", {}), before, after),
+        "",
+        "## Parameters",
+        "",
+        *_table(params.get("diff", {}), before, after),
+        "",
+        *(f"{key}: {value}\n" for key, value in facts),
+        *_plots(before, after),
+    ]
+    return _write(folder, "\n".join(lines))
+
+
+def tell_workflow(branch: str, version: str | None) -> None:
+    """Tell the later steps of a workflow on GitHub what there is, as the variable `GITHUB_OUTPUT` asks for it."""
+    if output := os.environ.get("GITHUB_OUTPUT"):
+        with Path(output).open("a", encoding="utf-8") as file:
+            file.write(f"branch={branch}\nversion={version or ''}\n")
+
+
+def write_failure(folder: Path, message: str) -> Path:
+    """Write why retraining failed, and return the file."""
+    return _write(folder, f"# Retraining failed\n\n{message}\n")
+
+
+def _table(files: Mapping[str, Mapping[str, Mapping[str, object]]], before: str, after: str) -> list[str]:
+    """Return what has changed as lines of Markdown, from DVC's differences: file → name → old, new, perhaps diff."""
+    changes = [(name, change) for numbers in files.values() for name, change in numbers.items()]
+    rows = [(name, change.get("old", ""), change.get("new", ""), change.get("diff", "")) for name, change in changes]
+    return markdown_table(("name", before, after, "change"), rows) if rows else ["unchanged"]
+
+
+def _plots(base: str, commit: str) -> list[str]:
+    """Return a table of plots before and after; pictures on GitHub, names elsewhere."""
+    folder = read_path(commit, "plots")
+    names = git("ls-tree", "-r", "--name-only", commit, "--", folder).splitlines()
+    pictures = [name for name in names if name.endswith(".png")]
+    site, repository = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_REPOSITORY")
+
+    def show(revision: str, name: str) -> str:
+        return (
+            f"![{name}]({site}/{repository}/raw/{revision}/{name})" if site and repository else f"`{revision}:{name}`"
+        )
+
+    rows = [(show(base, name), show(commit, name)) for name in pictures]
+    return ["## Plots", "", *markdown_table(("before", "after"), rows), ""] if rows else []
+
+
+def _write(folder: Path, text: str) -> Path:
+    with whole_file(folder / NAME) as file:
+        file.write(text.encode())
+    return folder / NAME

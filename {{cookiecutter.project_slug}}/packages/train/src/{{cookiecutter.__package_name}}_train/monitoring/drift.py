@@ -1,0 +1,277 @@
+"""Drift: whether what production sees differs from what the model was trained on, by the baseline in its file."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import chi2_contingency, fisher_exact, ks_2samp
+
+from ..lifecycle.settings import Drift
+from ..prediction import Baseline, Boolean, Category, Checked, FeatureBaseline, Model, Number, check_batch
+from .predictions import Predictions
+
+Floats = npt.NDArray[np.float64]
+KS, CHI_SQUARED, NONE = "Kolmogorov-Smirnov", "chi-squared", "none"
+LEAST_EXPECTED = 5
+LEAST_SHARE = 1e-4
+MOST_BASELINE = 100_000
+BINS = 10
+FEATURE_DIGITS, OUTPUT_DIGITS = 6, 4  # what single precision, and it and the training library, have in common
+OUTPUT = "prediction"
+
+
+@dataclass(frozen=True)
+class Bin:
+    """A bar of a plot: the share of the rows in training and now."""
+
+    name: str
+    before: float
+    now: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How a column compares with the baseline.
+
+    Attributes:
+        name: the feature, or `prediction`.
+        rows: how many rows were looked at.
+        test: which one holds the distributions against each other.
+        p_value: of that test; the probability of so great a difference if nothing has changed.
+        psi: the population stability index.
+        missing: the share of missing values.
+        missing_before: the same in training.
+        missing_p_value: of Fisher's exact test that it has not risen.
+        new: values that training never saw, or that break the contract, and how often each occurs.
+        new_p_value: of Fisher's exact test that they are as rare as in training.
+        bins: the distributions, for a plot.
+        alarms: what is beyond the thresholds, in words.
+    """
+
+    name: str
+    rows: int
+    test: str
+    p_value: float
+    psi: float
+    missing: float
+    missing_before: float
+    missing_p_value: float
+    new: dict[str, int]
+    new_p_value: float
+    bins: list[Bin] = field(repr=False)
+    alarms: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """The outcome: findings, or that there are too few rows for any."""
+
+    model: str
+    source: str
+    rows: int
+    min_rows: int
+    p_threshold: float
+    findings: list[Finding]
+
+    @property
+    def enough(self) -> bool:
+        """Whether there were enough rows to say anything."""
+        return self.rows >= self.min_rows
+
+    @property
+    def alarms(self) -> list[str]:
+        """All that is beyond the thresholds, in words."""
+        return [f"{finding.name}: {alarm}" for finding in self.findings for alarm in finding.alarms]
+
+
+def detect(model: Model, predictions: Predictions, settings: Drift) -> DriftReport:
+    """Hold predictions against the baseline of a model.
+
+    Distributions are held against each other by a two-sample Kolmogorov-Smirnov test (numbers) or a chi-squared test
+    (categories); an alarm needs a population stability index that matters too. The tests share the allowed rate of
+    false alarms (Bonferroni), so that a window which has not changed raises any alarm at most so often.
+
+    Args:
+        model: whose baseline counts.
+        predictions: inputs of any model; the output is looked at for rows that this one answered.
+        settings: thresholds.
+    """
+    checked = check_batch(predictions.inputs, model.contract.features, predictions.source)
+    rows = len(predictions.answers)
+    answered = predictions.of_model(model.version)
+    report = DriftReport(model.version, predictions.source, rows, settings.min_rows, 0.0, [])
+    if not report.enough:
+        return report
+    findings = list(_compare_features(model, predictions, checked))
+    if int(answered.sum()) >= settings.min_rows:
+        findings.append(_compare_output(model, predictions, answered))
+    threshold = settings.false_alarms / (3 * len(findings))  # three tests for each
+    judged = [replace(finding, alarms=list(_judge(finding, threshold, settings))) for finding in findings]
+    return replace(report, p_threshold=threshold, findings=judged)
+
+
+def _compare_features(model: Model, predictions: Predictions, checked: Checked) -> Iterator[Finding]:
+    for name, spec in model.contract.features.items():
+        baseline, values = model.baseline.features[name], checked.columns[name]
+        refused = checked.refused[name]
+        if isinstance(spec, Category):
+            raw = [None if value is None else str(value) for value in predictions.inputs.column(name).to_pylist()]
+            seen = Counter(
+                value for value, code in zip(raw, values, strict=True) if value is not None and np.isnan(code)
+            )
+            strange = dict(seen.most_common(refused)) if refused else {}
+            yield _compare_levels(name, values, spec.values, baseline, strange, model.baseline)
+        else:
+            yield _compare_numbers(name, values, spec, baseline, refused, model.baseline)
+
+
+def _compare_output(model: Model, predictions: Predictions, answered: "npt.NDArray[np.bool_]") -> Finding:
+    baseline, chosen = model.baseline.output, np.flatnonzero(answered).tolist()
+    answers = [predictions.answers[index] for index in chosen]
+    if classes := model.contract.classes:
+        codes = np.array([classes.index(answer) if answer in classes else np.nan for answer in answers], dtype=float)
+        return _compare_levels(OUTPUT, codes, classes, baseline, {}, model.baseline)
+    return _compare_numbers(OUTPUT, np.array(answers, dtype=float), None, baseline, 0, model.baseline)
+
+
+def _compare_levels(
+    name: str,
+    codes: Floats,
+    values: tuple[str, ...],
+    baseline: FeatureBaseline,
+    strange: dict[str, int],
+    whole: Baseline,
+) -> Finding:
+    present = codes[~np.isnan(codes)].astype(int)
+    now = np.bincount(present, minlength=len(values)).astype(float)
+    before = np.array([baseline.counts.get(value, 0) for value in values], dtype=float)
+    unseen = {value: int(count) for value, count, seen in zip(values, now, before, strict=True) if count and not seen}
+    known = before > 0
+    return _finding(
+        name,
+        len(codes),
+        CHI_SQUARED,
+        _chi_squared(before[known], now[known]),
+        list(zip(values, before, now, strict=True)),
+        missing=int(np.isnan(codes).sum()) - sum(strange.values()),
+        new={**strange, **unseen},
+        baseline=baseline,
+        whole=whole,
+    )
+
+
+def _compare_numbers(
+    name: str,
+    values: Floats,
+    spec: Number | Boolean | None,
+    baseline: FeatureBaseline,
+    refused: int,
+    whole: Baseline,
+) -> Finding:
+    digits = FEATURE_DIGITS if spec else OUTPUT_DIGITS
+    present, quantiles = _settle(values[~np.isnan(values)], digits), _settle(np.array(baseline.quantiles), digits)
+    expected = spec.expected if spec else "a number"
+    p_value, bins = 1.0, list[tuple[str, float, float]]()
+    if len(present) and len(quantiles):
+        sample = _restore(quantiles, round(whole.rows * (1 - baseline.missing)))
+        p_value = float(ks_2samp(sample, present, method="asymp").pvalue)
+        edges = np.unique(np.quantile(quantiles, np.linspace(0, 1, BINS + 1))[1:-1])
+        counts = (np.bincount(np.searchsorted(edges, part), minlength=len(edges) + 1) for part in (sample, present))
+        bins = list(zip(_name_bins(edges), *counts, strict=True))
+    missing = int(np.isnan(values).sum()) - refused
+    new = {f"other than {expected}": refused} if refused else {}
+    return _finding(name, len(values), KS, p_value, bins, missing=missing, new=new, baseline=baseline, whole=whole)
+
+
+def _finding(
+    name: str,
+    rows: int,
+    test: str,
+    p_value: float,
+    counts: list[tuple[str, float, float]],
+    *,
+    missing: int,
+    new: dict[str, int],
+    baseline: FeatureBaseline,
+    whole: Baseline,
+) -> Finding:
+    labels = [label for label, *_ in counts]
+    sides = (np.array([numbers[index] for _, *numbers in counts], dtype=float) for index in (0, 1))
+    shares = [side / max(side.sum(), 1) for side in sides]
+    missing_before = round(baseline.missing * whole.rows)
+    return Finding(
+        name=name,
+        rows=rows,
+        test=test,
+        p_value=_short(p_value),
+        psi=_short(stability_index(shares[0], shares[1])),
+        missing=_short(missing / rows),
+        missing_before=baseline.missing,
+        missing_p_value=_short(_more_often(missing, rows, missing_before, whole.rows)),
+        new=new,
+        new_p_value=_short(_more_often(sum(new.values()), rows, 0, whole.rows)),
+        bins=[Bin(label, _short(a), _short(b)) for label, a, b in zip(labels, *shares, strict=True)],
+    )
+
+
+def _judge(finding: Finding, threshold: float, settings: Drift) -> Iterator[str]:
+    if finding.p_value < threshold and finding.psi >= settings.psi:
+        yield f"its distribution has changed ({finding.test} p = {finding.p_value:.3g}, PSI {finding.psi:.3g})"
+    rise = finding.missing - finding.missing_before
+    if finding.missing_p_value < threshold and rise >= settings.missing:
+        yield f"{finding.missing:.1%} are missing, {finding.missing_before:.1%} were in training"
+    if finding.new_p_value < threshold:
+        yield "values that training never saw: " + ", ".join(f"{name} ({n})" for name, n in finding.new.items())
+
+
+def stability_index(before: Floats, now: Floats) -> float:
+    """Return the population stability index of two distributions over the same bins, of shape (bins,).
+
+    It is the symmetric Kullback-Leibler divergence (Jeffreys, 1946), as credit scoring uses it; a share of nothing
+    counts as `LEAST_SHARE`. By convention, from 0.1 on a change is worth a look, from 0.25 on it is large.
+    """
+    before, now = np.maximum(before, LEAST_SHARE), np.maximum(now, LEAST_SHARE)
+    return float(((now - before) * np.log(now / before)).sum())
+
+
+def _settle(values: Floats, digits: int) -> Floats:
+    """Return values to so many significant digits: the baseline saw single precision, and ties must stay ties."""
+    return np.char.mod(f"%.{digits}g", values).astype(np.float64)
+
+
+def _restore(quantiles: Floats, rows: int) -> Floats:
+    """Return a sample that has these percentiles, as large as the one that they were taken from."""
+    count = min(max(rows, 1), MOST_BASELINE)
+    return np.interp((np.arange(count) + 0.5) / count, np.linspace(0, 1, len(quantiles)), quantiles)
+
+
+def _chi_squared(before: Floats, now: Floats) -> float:
+    """Return the p-value of two lists of counts; values too rare for the test count together."""
+    total = before.sum() + now.sum()
+    if not before.sum() or not now.sum():
+        return 1.0
+    rare = (before + now) * min(before.sum(), now.sum()) / total < LEAST_EXPECTED
+    table = np.array([[*side[~rare], side[rare].sum()] for side in (before, now)])
+    table = table[:, table.sum(axis=0) > 0]
+    return float(chi2_contingency(table, correction=False).pvalue) if table.shape[1] > 1 else 1.0
+
+
+def _more_often(count: int, rows: int, count_before: int, rows_before: int) -> float:
+    """Return the p-value of Fisher's exact test that something occurs no more often than before."""
+    if not count:
+        return 1.0
+    table = [[count, rows - count], [count_before, rows_before - count_before]]
+    return float(fisher_exact(table, alternative="greater").pvalue)
+
+
+def _name_bins(edges: Floats) -> list[str]:
+    names = [f"{edge:.4g}" for edge in edges]
+    ranges = [f"{low} to {high}" for low, high in pairwise(names)]
+    return [f"up to {names[0]}", *ranges, f"above {names[-1]}"] if names else ["all"]
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")

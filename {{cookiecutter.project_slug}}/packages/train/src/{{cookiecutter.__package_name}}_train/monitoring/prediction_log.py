@@ -1,0 +1,97 @@
+"""The service's prediction log, read; beside `prediction`, only this module spells the prediction package's name."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Engine, MetaData, Select, Table, inspect, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from {{ cookiecutter.__package_name }}_predict.service.prediction_log import (
+    PREDICTIONS,
+    connect,
+)
+from {{ cookiecutter.__package_name }}_predict.service.settings import ServiceSettings
+from {{ cookiecutter.__package_name }}_predict.settings import load_settings
+
+from ..prediction import ConfigError, DataError
+
+Row = dict[str, Any]
+
+
+def read_window(hours: float, most: int) -> list[Row]:
+    """Return the predictions of the last hours, the latest first, and not more than so many.
+
+    Raises:
+        ConfigError: the service keeps no log.
+        DataError: the database cannot be read, or no service has written into it.
+    """
+    oldest = datetime.now(UTC) - timedelta(hours=hours)
+    return _read(select(PREDICTIONS).where(PREDICTIONS.c.at >= oldest).order_by(PREDICTIONS.c.at.desc()).limit(most))
+
+
+def read_request(request_id: str) -> list[dict[str, object]]:
+    """Return what the log holds of a request, as JSON (see `read_window` for errors)."""
+    columns = [column for column in PREDICTIONS.c if column.name not in ("id", "request_id")]
+    rows = _read(select(*columns).where(PREDICTIONS.c.request_id == request_id).order_by(PREDICTIONS.c.row))
+    return [{**row, "at": _utc(row["at"]).isoformat(timespec="seconds")} for row in rows]
+
+
+def read_table(name: str) -> pa.Table:
+    """Return a table that lies beside the log in its database (see `read_window` for errors)."""
+    engine = _connect()
+    try:
+        rows = _execute(engine, select(Table(name, MetaData(), autoload_with=engine)))
+        return pa.Table.from_pylist(rows)
+    except SQLAlchemyError as error:
+        raise DataError(
+            f"the database of the prediction log has no table {name!r}; expected a file or a table"
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def _read(query: "Select[Any]") -> list[Row]:
+    engine = _connect()
+    try:
+        if not inspect(engine).has_table(PREDICTIONS.name):
+            raise DataError(
+                f"{engine.url.render_as_string()} has no table {PREDICTIONS.name}: no service has written into it; "
+                "run this where its settings and its files are, with --stage for its environment"
+            )
+        return _execute(engine, query)
+    except SQLAlchemyError as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(
+            f"the prediction log at {engine.url.render_as_string()} cannot be read ({reason}); check the database and "
+            "service.prediction_log.url"
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def _execute(engine: Engine, query: "Select[Any]") -> list[Row]:
+    with engine.connect() as connection:
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _utc(at: datetime) -> datetime:
+    """Return a time in UTC; SQLite keeps it without a zone."""
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _connect() -> Engine:
+    url = load_settings(ServiceSettings, {}).service.prediction_log.url
+    if url is None:
+        raise ConfigError(
+            "service.prediction_log.url is null, so there is no prediction log; name a database, or a table"
+        )
+    engine = connect(url)
+    file = engine.url.database if engine.url.get_backend_name() == "sqlite" else None
+    if file and not Path(file).exists():  # SQLite would make it
+        raise DataError(
+            f"there is no prediction log at {file}: no service has written it; "
+            "run this where its files are, with --stage for its environment"
+        )
+    return engine

@@ -1,0 +1,1 @@
+"""Tests of monitoring, on predictions whose truth is known."""

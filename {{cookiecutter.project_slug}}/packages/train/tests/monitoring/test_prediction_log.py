@@ -1,0 +1,115 @@
+"""The prediction log is read as the service writes it; what is missing is said with what to do."""
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from {{ cookiecutter.__package_name }}_predict.service.prediction_log import (
+    METADATA,
+    PREDICTIONS,
+    connect,
+)
+from {{ cookiecutter.__package_name }}_train.monitoring import prediction_log
+from {{ cookiecutter.__package_name }}_train.monitoring.outcomes import read_outcomes
+from {{ cookiecutter.__package_name }}_train.monitoring.predictions import read_log
+from {{ cookiecutter.__package_name }}_train.prediction import (
+    PREFIX,
+    ConfigError,
+    Contract,
+    DataError,
+    load_contract,
+)
+from {{ cookiecutter.__package_name }}_train.project import Project
+
+URL = f"{PREFIX}SERVICE__PREDICTION_LOG__URL"
+CONFIG = Path(__file__).parents[4] / "config" / "default.yaml"
+Write = Callable[..., None]
+
+
+@pytest.fixture(params=["regression"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Return the one kind of problem that these tests need."""
+    return str(request.param)
+
+
+@pytest.fixture
+def contract(project: Project, monkeypatch: pytest.MonkeyPatch) -> Contract:
+    """Work where the configuration of the service is, and return the contract."""
+    shutil.copy(CONFIG, "config/default.yaml")
+    monkeypatch.delenv(f"{PREFIX}ENV", raising=False)
+    return load_contract(project.paths.contract)
+
+
+@pytest.fixture
+def write(contract: Contract) -> Write:
+    """Return a function that writes a prediction into the log, so many hours ago."""
+    assert contract.features
+    Path("var").mkdir()
+    engine = connect("sqlite:///var/predictions.db")
+    METADATA.create_all(engine)
+    engine.dispose()
+
+    def insert(request_id: str, hours: float = 0, **inputs: object) -> None:
+        at = datetime.now(UTC) - timedelta(hours=hours)
+        record = {"at": at, "request_id": request_id, "row": 0, "model_version": "abc", "milliseconds": 1.0}
+        with connect("sqlite:///var/predictions.db").begin() as connection:
+            connection.execute(PREDICTIONS.insert(), {**record, "inputs": inputs, "value": 1.5})
+            connection.engine.dispose()
+
+    return insert
+
+
+def test_window_holds_the_latest_rows_of_the_last_hours(contract: Contract, write: Write) -> None:
+    for hours in (30, 20, 2, 1):
+        write(f"r{hours}", hours, length=1.0, ready=True)
+    found = read_log(contract, hours=24, most=2)
+    assert found.keys == [("r1", 0), ("r2", 0)]
+    assert (found.answers, found.models) == ([1.5, 1.5], ["abc", "abc"])
+    assert found.inputs.to_pylist() == [{"length": 1.0, "count": None, "colour": None, "ready": True}] * 2
+    assert len(read_log(contract, hours=24, most=10).answers) == 3
+    assert len(read_log(contract, hours=0.5, most=10).answers) == 0
+
+
+@pytest.mark.usefixtures("contract")
+def test_request_is_found_by_its_id(write: Write) -> None:
+    write("one", length=1.0)
+    (row,) = prediction_log.read_request("one")
+    assert (row["model_version"], row["value"], row["inputs"]) == ("abc", 1.5, {"length": 1.0})
+    assert datetime.fromisoformat(str(row["at"])).tzinfo == UTC
+    assert prediction_log.read_request("another") == []
+
+
+@pytest.mark.usefixtures("contract")
+def test_table_of_outcomes_may_lie_beside_the_log(write: Write) -> None:
+    write("one", length=1.0)
+    with connect("sqlite:///var/predictions.db").begin() as connection:
+        connection.execute(text("create table sales (request_id text, weight real)"))
+        connection.execute(text("insert into sales values ('one', 2.5)"))
+        connection.engine.dispose()
+    assert read_outcomes("sales").to_pylist() == [{"request_id": "one", "weight": 2.5}]
+    with pytest.raises(DataError, match="has no table 'nothing'; expected a file or a table"):
+        read_outcomes("nothing")
+
+
+def test_log_that_is_not_there_is_said(contract: Contract, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DataError, match="there is no prediction log at var/predictions.db"):
+        read_log(contract, 24, 10)
+    assert not Path("var").exists()
+    Path("var").mkdir()
+    Path("var/predictions.db").touch()
+    with pytest.raises(DataError, match="has no table predictions: no service has written into it"):
+        read_log(contract, 24, 10)
+    Path("var/predictions.db").write_text("no database" * 100)
+    with pytest.raises(DataError, match="cannot be read .*file is not a database"):
+        read_log(contract, 24, 10)
+    monkeypatch.setenv(URL, "null")
+    with pytest.raises(ConfigError, match="service.prediction_log.url is null"):
+        read_log(contract, 24, 10)
+    monkeypatch.setenv(URL, "postgresql://user:a-secret@127.0.0.1:9/x")
+    with pytest.raises(DataError, match="cannot be read") as caught:
+        read_log(contract, 24, 10)
+    assert "a-secret" not in str(caught.value)
