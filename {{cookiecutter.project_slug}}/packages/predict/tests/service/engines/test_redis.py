@@ -20,7 +20,7 @@ def test_job_that_ends_while_the_server_is_away_is_kept_when_it_returns(
     worker = start("worker")
     worker.wait_for("worker ready")
     job = service.post("/retrain", headers=TOKEN).json()["id"]
-    wait_until(lambda: state_of(service, job) == "running")
+    wait_until(lambda: state_of(service, job) == "running" and (tmp_path / "runs").exists())
     redis.stop()
     (tmp_path / "go").touch()
     wait_until(lambda: (tmp_path / "runs").read_text().endswith("end\n"))
