@@ -1,9 +1,9 @@
 """What retraining has changed, as Markdown: the text of a pull request, or of an issue."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from ..card import markdown_table
@@ -20,21 +20,12 @@ def write_success(folder: Path, base: str, commit: str, version: str | None) -> 
     events = [event for event in Registry.read().events if event.version == version]
     before, after = base[:12], commit[:12]
     facts = [(key, value) for event in events for key, value in event.facts.items() if key in ("comparison", "forced")]
-    with Repo() as repo:
-        metrics, params = (part.diff(a_rev=base, b_rev=commit) for part in (repo.metrics, repo.params))
     lines = [
         f"# Model {version}" if version else "# The model is as it was",
         "",
         events[0].reason if events else "",
         "",
-        "## Metrics",
-        "",
-        *_table(metrics.get("diff", {}), before, after),
-        "",
-        "## Parameters",
-        "",
-        *_table(params.get("diff", {}), before, after),
-        "",
+        *(line for kind in ("metrics", "params") for line in _differences(kind, before, after)),
         *(f"{key}: {value}\n" for key, value in facts),
         *_plots(before, after),
     ]
@@ -53,11 +44,17 @@ def write_failure(folder: Path, message: str) -> Path:
     return _write(folder, f"# Retraining failed\n\n{message}\n")
 
 
-def _table(files: Mapping[str, Mapping[str, Mapping[str, object]]], before: str, after: str) -> list[str]:
-    """Return what has changed as lines of Markdown, from DVC's differences: file → name → old, new, perhaps diff."""
+def _differences(kind: str, before: str, after: str) -> list[str]:
+    """Return what has changed in metrics or params as a chapter of Markdown, as DVC tells it."""
+    try:
+        with Repo() as repo:
+            files = getattr(repo, kind).diff(a_rev=before, b_rev=after).get("diff", {})
+    except DvcException as error:  # the work is done; a report must not fail it
+        return [f"## {kind.capitalize()}", "", f"DVC cannot compare them: {error}", ""]
     changes = [(name, change) for numbers in files.values() for name, change in numbers.items()]
     rows = [(name, change.get("old", ""), change.get("new", ""), change.get("diff", "")) for name, change in changes]
-    return markdown_table(("name", before, after, "change"), rows) if rows else ["unchanged"]
+    table = markdown_table(("name", before, after, "change"), rows) if rows else ["unchanged"]
+    return [f"## {kind.capitalize()}", "", *table, ""]
 
 
 def _plots(base: str, commit: str) -> list[str]:
