@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Executable, insert, text
 
 from {{ cookiecutter.__package_name }}_predict.service.prediction_log import (
     METADATA,
@@ -53,14 +53,21 @@ def write(contract: Contract) -> Write:
     METADATA.create_all(engine)
     engine.dispose()
 
-    def insert(request_id: str, hours: float = 0, **inputs: object) -> None:
+    def write_row(request_id: str, hours: float = 0, **inputs: object) -> None:
         at = datetime.now(UTC) - timedelta(hours=hours)
         record = {"at": at, "request_id": request_id, "row": 0, "model_version": "abc", "milliseconds": 1.0}
-        with connect("sqlite:///var/predictions.db").begin() as connection:
-            connection.execute(PREDICTIONS.insert(), {**record, "inputs": inputs, "value": 1.5})
-            connection.engine.dispose()
+        change(insert(PREDICTIONS).values({**record, "inputs": inputs, "value": 1.5}))
 
-    return insert
+    return write_row
+
+
+def change(*statements: Executable) -> None:
+    """Execute statements on the database of the log."""
+    engine = connect("sqlite:///var/predictions.db")
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(statement)
+    engine.dispose()
 
 
 def test_window_holds_the_latest_rows_of_the_last_hours(contract: Contract, write: Write) -> None:
@@ -86,10 +93,7 @@ def test_request_is_found_by_its_id(write: Write) -> None:
 @pytest.mark.usefixtures("contract")
 def test_table_of_outcomes_may_lie_beside_the_log(write: Write) -> None:
     write("one", length=1.0)
-    with connect("sqlite:///var/predictions.db").begin() as connection:
-        connection.execute(text("create table sales (request_id text, weight real)"))
-        connection.execute(text("insert into sales values ('one', 2.5)"))
-        connection.engine.dispose()
+    change(text("create table sales (request_id text, weight real)"), text("insert into sales values ('one', 2.5)"))
     assert read_outcomes("sales").to_pylist() == [{"request_id": "one", "weight": 2.5}]
     with pytest.raises(DataError, match="has no table 'nothing'; expected a file or a table"):
         read_outcomes("nothing")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
@@ -63,8 +62,8 @@ def read_output(commit: str, name: str) -> bytes:
     """
     path = read_path(commit, name)
     expected = find_hash(commit, path)
-    with _reachable(f"{path} of the commit {commit[:12]}"):
-        data = bytes(DVCFileSystem(".", rev=commit).read_bytes(path))
+    with _reachable(f"{path} of the commit {commit[:12]}"), Repo(rev=commit) as repo:
+        data = bytes(repo.dvcfs.read_bytes(path))
     if digest(data) != expected:
         raise DataError(
             f"{path} of the commit {commit[:12]} has the MD5 {digest(data)}, but {LOCK} says {expected}; "
@@ -89,8 +88,8 @@ def push_outputs() -> None:
     Raises:
         DataError: the remote cannot be reached or written.
     """
-    with _reachable("what dvc.lock names"):
-        Repo().push()
+    with _reachable("what dvc.lock names"), Repo() as repo:
+        repo.push()
 
 
 def check_out() -> None:
