@@ -155,7 +155,7 @@ def test_score_of_ten_times_the_rows_takes_no_more_memory(model_path: Path, tmp_
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
     sizes = []
-    for rows in (200_000, 2_000_000):
+    for rows in (500_000, 5_000_000):
         (tmp_path / "in.csv").write_text("length,count,colour,ready\n" + "1.25,20,red,true\n" * rows)
         command = [sys.executable, "-c", program, PACKAGE, "score", "in.csv", "out.parquet", "--model", str(model_path)]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
