@@ -91,10 +91,13 @@ def test_drill(world: Path, contract: Contract, service: httpx.Client) -> None:
         run_in(world, "git", "commit", "--quiet", "--no-verify", "--all", "--message", "New data")
         assert "v0.1.1 on main" in run_in(world, TRAIN, "retrain", "--reason", "new data")
         assert live_version(service) == first
+        twice: dict[str, Any] = {"json": {"instances": [contract.example()]}, "headers": {"X-Request-ID": "twice"}}
+        service.post("/predict", **twice)
         run_in(world, TRAIN, "promote", "v0.1.1", "--reason", "new data")
         run_in(world, TRAIN, "release")
         good = version_of(world, "v0.1.1")
         wait_for(lambda: live_version(service) == good)
+        service.post("/predict", **twice)
 
         retrain_weakly(world)
         run_in(world, TRAIN, "register", "--reason", "for the drill")
@@ -107,6 +110,9 @@ def test_drill(world: Path, contract: Contract, service: httpx.Client) -> None:
         run_in(world, TRAIN, "rollback", "--reason", "it is worse")
         wait_for(lambda: live_version(service) == good)
     assert {status for status, _ in load.answers} == {200}
+    wait_for(
+        lambda: "twice is the id of requests to several models" in run_in(world, TRAIN, "lineage", "twice", code=None)
+    )
     seen = list(dict.fromkeys(version for _, version in load.answers))
     assert seen == [first, good, bad]
     history = json.loads(run_in(world, TRAIN, "history", "--json"))

@@ -104,7 +104,8 @@ def test_schema_that_is_restored_lets_its_model_in(configure: Configure, start: 
     running = start("serve")
     running.wait_for("model refused")
     (tmp_path / "other.yaml").write_text(text)
-    running.wait_for("model live")
+    with running.client() as service:
+        assert service.predict(ROW).is_success
 
 
 def test_spare_model_is_taken_whatever_has_become_of_the_schema(model_path: Path, tmp_path: Path) -> None:

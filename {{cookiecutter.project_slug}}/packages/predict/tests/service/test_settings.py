@@ -170,4 +170,5 @@ def test_default_secret_is_for_development_alone(
 def test_worker_needs_no_secret_of_the_service(start: Start, tmp_path: Path, configure: Configure) -> None:
     configure()
     (tmp_path / "config" / "production.yaml").write_text("service: {host: 0.0.0.0}\n")
-    start("worker", environment={f"{PREFIX}ENV": "production"}).wait_for("worker ready")
+    worker = start("worker", environment={f"{PREFIX}ENV": "production"})
+    assert worker.wait_for("worker ready")

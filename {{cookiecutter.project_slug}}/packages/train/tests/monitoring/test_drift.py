@@ -10,11 +10,11 @@ import pytest
 
 from {{ cookiecutter.__package_name }}_train.export import measure
 from {{ cookiecutter.__package_name }}_train.lifecycle.settings import Drift
+from {{ cookiecutter.__package_name }}_train.monitoring.distributions import stability_index
 from {{ cookiecutter.__package_name }}_train.monitoring.drift import (
     DriftReport,
     Finding,
     detect,
-    stability_index,
 )
 from {{ cookiecutter.__package_name }}_train.monitoring.predictions import read_log, read_scored
 from {{ cookiecutter.__package_name }}_train.monitoring.report import render, render_page, write_report
@@ -186,3 +186,20 @@ def test_prediction_that_is_no_number_is_refused(value: str, model: Model, rows:
     frame.to_csv(tmp_path / "scored.csv", index=False)
     with pytest.raises(DataError, match="the column prediction holds other things than numbers"):
         read_scored(model.contract, tmp_path / "scored.csv")
+
+
+@pytest.mark.parametrize("kind", ["regression"])
+def test_missing_values_of_a_csv_are_no_new_category_and_no_strange_number(
+    model: Model, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    scored = pd.read_parquet(write_scored(model, draw(rows, 1), tmp_path / "scored.parquet")).astype(object)
+    scored.loc[:19, "colour"] = "purple"
+    scored.loc[20:59, ["colour", "length"]] = None
+    scored.to_csv(tmp_path / "scored.csv", index=False, na_rep="NA")
+    report = detect(model, read_scored(model.contract, tmp_path / "scored.csv"), SETTINGS)
+    colour, length = find(report, "colour"), find(report, "length")
+    assert colour.new == {"purple": 20}
+    assert colour.missing >= 40 / 300
+    assert length.new == {}
+    assert length.missing == pytest.approx(40 / 300, rel=1e-5)
+    assert any("are missing" in alarm for alarm in length.alarms)

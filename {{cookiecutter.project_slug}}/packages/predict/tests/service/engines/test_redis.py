@@ -28,6 +28,7 @@ def test_job_that_ends_while_the_server_is_away_is_kept_when_it_returns(
     redis.start()
     wait_until(lambda: service.get(f"/retrain/{job}", headers=TOKEN).is_success)
     wait_until(lambda: state_of(service, job) == "succeeded")
+    assert service.get(f"/retrain/{job}", headers=TOKEN).json()["exit_code"] == 0
 
 
 def test_server_that_stops_is_waited_for(serve: Serve, start: Start, redis: Engine) -> None:

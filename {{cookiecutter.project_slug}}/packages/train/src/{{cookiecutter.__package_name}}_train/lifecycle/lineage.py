@@ -43,7 +43,11 @@ def trace(subject: str) -> Facts:
                 f"the request {subject} was answered by the model {', '.join(missing)}, no registered version; "
                 "git fetch --tags, or name the model's file"
             )
-        (commit,) = set(found.values()) if len(set(found.values())) == 1 else (next(iter(found.values())),)
+        if len(found) > 1:
+            raise LineageError(
+                f"{subject} is the id of requests to several models, name one: {', '.join(sorted(found))}"
+            )
+        (commit,) = found.values()
         return {"request": {"id": subject, "predictions": predictions}, **describe(str(commit), registry)}
     try:
         commit = read_commit(subject)

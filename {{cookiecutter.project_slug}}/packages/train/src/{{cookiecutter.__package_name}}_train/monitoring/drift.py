@@ -1,23 +1,21 @@
 """Drift: whether what production sees differs from what the model was trained on, by the baseline in its file."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import chi2_contingency, fisher_exact, ks_2samp
+from scipy.stats import ks_2samp
 
 from ..lifecycle.settings import Drift
-from ..prediction import Baseline, Boolean, Category, Checked, FeatureBaseline, Model, Number, check_batch
+from ..prediction import NULLS, Baseline, Boolean, Category, Checked, FeatureBaseline, Model, Number, check_batch
+from .distributions import compare_counts, compare_shares, restore_sample, settle, stability_index
 from .predictions import Predictions
 
 Floats = npt.NDArray[np.float64]
-KS, CHI_SQUARED, NONE = "Kolmogorov-Smirnov", "chi-squared", "none"
-LEAST_EXPECTED = 5
-LEAST_SHARE = 1e-4
-MOST_BASELINE = 100_000
+KS, CHI_SQUARED = "Kolmogorov-Smirnov", "chi-squared"
 BINS = 10
 FEATURE_DIGITS, OUTPUT_DIGITS = 6, 4  # what single precision, and it and the training library, have in common
 OUTPUT = "prediction"
@@ -116,16 +114,18 @@ def detect(model: Model, predictions: Predictions, settings: Drift) -> DriftRepo
 def _compare_features(model: Model, predictions: Predictions, checked: Checked) -> Iterator[Finding]:
     for name, spec in model.contract.features.items():
         baseline, values = model.baseline.features[name], checked.columns[name]
-        refused = checked.refused[name]
+        raw = predictions.inputs.column(name).to_pylist()
+        lost = (value for value, code in zip(raw, values, strict=True) if np.isnan(code))
+        strange = Counter(str(value) for value in lost if not _is_missing(value))
         if isinstance(spec, Category):
-            raw = [None if value is None else str(value) for value in predictions.inputs.column(name).to_pylist()]
-            seen = Counter(
-                value for value, code in zip(raw, values, strict=True) if value is not None and np.isnan(code)
-            )
-            strange = dict(seen.most_common(refused)) if refused else {}
             yield _compare_levels(name, values, spec.values, baseline, strange, model.baseline)
         else:
-            yield _compare_numbers(name, values, spec, baseline, refused, model.baseline)
+            yield _compare_numbers(name, values, spec, baseline, strange.total(), model.baseline)
+
+
+def _is_missing(value: object) -> bool:
+    """Return whether a value that the contract does not take is none at all, rather than a strange one."""
+    return value is None or value != value or value in NULLS
 
 
 def _compare_output(model: Model, predictions: Predictions, answered: "npt.NDArray[np.bool_]") -> Finding:
@@ -142,7 +142,7 @@ def _compare_levels(
     codes: Floats,
     values: tuple[str, ...],
     baseline: FeatureBaseline,
-    strange: dict[str, int],
+    strange: Mapping[str, int],
     whole: Baseline,
 ) -> Finding:
     present = codes[~np.isnan(codes)].astype(int)
@@ -154,7 +154,7 @@ def _compare_levels(
         name,
         len(codes),
         CHI_SQUARED,
-        _chi_squared(before[known], now[known]),
+        compare_counts(before[known], now[known]),
         list(zip(values, before, now, strict=True)),
         missing=int(np.isnan(codes).sum()) - sum(strange.values()),
         new={**strange, **unseen},
@@ -172,11 +172,11 @@ def _compare_numbers(
     whole: Baseline,
 ) -> Finding:
     digits = FEATURE_DIGITS if spec else OUTPUT_DIGITS
-    present, quantiles = _settle(values[~np.isnan(values)], digits), _settle(np.array(baseline.quantiles), digits)
+    present, quantiles = settle(values[~np.isnan(values)], digits), settle(np.array(baseline.quantiles), digits)
     expected = spec.expected if spec else "a number"
     p_value, bins = 1.0, list[tuple[str, float, float]]()
     if len(present) and len(quantiles):
-        sample = _restore(quantiles, round(whole.rows * (1 - baseline.missing)))
+        sample = restore_sample(quantiles, round(whole.rows * (1 - baseline.missing)))
         p_value = float(ks_2samp(sample, present, method="asymp").pvalue)
         edges = np.unique(np.quantile(quantiles, np.linspace(0, 1, BINS + 1))[1:-1])
         counts = (np.bincount(np.searchsorted(edges, part), minlength=len(edges) + 1) for part in (sample, present))
@@ -210,9 +210,9 @@ def _finding(
         psi=_short(stability_index(shares[0], shares[1])),
         missing=_short(missing / rows),
         missing_before=baseline.missing,
-        missing_p_value=_short(_more_often(missing, rows, missing_before, whole.rows)),
+        missing_p_value=_short(compare_shares(missing, rows, missing_before, whole.rows)),
         new=new,
-        new_p_value=_short(_more_often(sum(new.values()), rows, 0, whole.rows)),
+        new_p_value=_short(compare_shares(sum(new.values()), rows, 0, whole.rows)),
         bins=[Bin(label, _short(a), _short(b)) for label, a, b in zip(labels, *shares, strict=True)],
     )
 
@@ -225,46 +225,6 @@ def _judge(finding: Finding, threshold: float, settings: Drift) -> Iterator[str]
         yield f"{finding.missing:.1%} are missing, {finding.missing_before:.1%} were in training"
     if finding.new_p_value < threshold:
         yield "values that training never saw: " + ", ".join(f"{name} ({n})" for name, n in finding.new.items())
-
-
-def stability_index(before: Floats, now: Floats) -> float:
-    """Return the population stability index of two distributions over the same bins, of shape (bins,).
-
-    It is the symmetric Kullback-Leibler divergence (Jeffreys, 1946), as credit scoring uses it; a share of nothing
-    counts as `LEAST_SHARE`. By convention, from 0.1 on a change is worth a look, from 0.25 on it is large.
-    """
-    before, now = np.maximum(before, LEAST_SHARE), np.maximum(now, LEAST_SHARE)
-    return float(((now - before) * np.log(now / before)).sum())
-
-
-def _settle(values: Floats, digits: int) -> Floats:
-    """Return values to so many significant digits: the baseline saw single precision, and ties must stay ties."""
-    return np.char.mod(f"%.{digits}g", values).astype(np.float64)
-
-
-def _restore(quantiles: Floats, rows: int) -> Floats:
-    """Return a sample that has these percentiles, as large as the one that they were taken from."""
-    count = min(max(rows, 1), MOST_BASELINE)
-    return np.interp((np.arange(count) + 0.5) / count, np.linspace(0, 1, len(quantiles)), quantiles)
-
-
-def _chi_squared(before: Floats, now: Floats) -> float:
-    """Return the p-value of two lists of counts; values too rare for the test count together."""
-    total = before.sum() + now.sum()
-    if not before.sum() or not now.sum():
-        return 1.0
-    rare = (before + now) * min(before.sum(), now.sum()) / total < LEAST_EXPECTED
-    table = np.array([[*side[~rare], side[rare].sum()] for side in (before, now)])
-    table = table[:, table.sum(axis=0) > 0]
-    return float(chi2_contingency(table, correction=False).pvalue) if table.shape[1] > 1 else 1.0
-
-
-def _more_often(count: int, rows: int, count_before: int, rows_before: int) -> float:
-    """Return the p-value of Fisher's exact test that something occurs no more often than before."""
-    if not count:
-        return 1.0
-    table = [[count, rows - count], [count_before, rows_before - count_before]]
-    return float(fisher_exact(table, alternative="greater").pvalue)
 
 
 def _name_bins(edges: Floats) -> list[str]:
