@@ -67,7 +67,7 @@ def test_new_model_takes_over_and_a_broken_one_does_not(
 
 
 def test_file_that_is_still_being_written_is_left_alone(serve: Serve, model_path: Path, make_model: MakeModel) -> None:
-    service = serve(reload_seconds=0.3)
+    service = serve(reload_seconds=1)
     (new,) = variants(make_model, 1)
     with model_path.open("wb") as file:
         for start in range(0, len(new), 100):

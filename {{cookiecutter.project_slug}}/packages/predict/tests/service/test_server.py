@@ -92,7 +92,7 @@ def test_stop_finishes_what_is_in_flight(workers: int, start: Start) -> None:
     head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     with socket.create_connection(address, timeout=10) as connection:
         connection.sendall(head.encode() + body[:10])
-        time.sleep(0.3)
+        time.sleep(1)  # until it is in flight
         running.process.terminate()
         time.sleep(0.3)
         connection.sendall(body[10:])
@@ -106,7 +106,7 @@ def test_stop_finishes_what_is_in_flight(workers: int, start: Start) -> None:
     "sent", [b"", b"GET / HTTP/1.1\r\nX: y\r\n", b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\nGET /h"]
 )
 def test_connection_that_never_sends_a_whole_head_is_closed(sent: bytes, start: Start) -> None:
-    with start("serve", limits={"seconds": 0.5}).client() as service:
+    with start("serve", limits={"seconds": 1}).client() as service:
         address = (service.base_url.host, service.base_url.port or 0)
         with socket.create_connection(address, timeout=10) as connection:
             connection.sendall(sent)
