@@ -1,7 +1,6 @@
 """The template's sessions: render it, and run what it renders."""
 
 import json
-import os
 import shutil
 import sys
 import tomllib
@@ -24,11 +23,16 @@ RECORD = (
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check the format, style and types of the template's own code."""
+    """Check the format, style, types and spelling of the template's own code, and all workflows."""
     install(session)
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
-    session.run("mypy", "hooks", "tests", "noxfile.py", "bootstrap.py")
+    session.run("mypy", "hooks", "proofs", "tests", "noxfile.py", "bootstrap.py")
+    session.run("codespell", "--skip", "*.txt,*.csv,./.*,./demo", ".")
+    session.run("zizmor", "--offline", "--quiet", ".", str(TEMPLATE))
+    for kind, pattern in {"github-workflows": "workflows/*.yml", "dependabot": "dependabot.yml"}.items():
+        paths = [str(path) for folder in (ROOT, TEMPLATE) for path in folder.glob(f".github/{pattern}")]
+        session.run("check-jsonschema", f"--builtin-schema=vendor.{kind}", *paths)
 
 
 @nox.session
@@ -43,18 +47,30 @@ def tests(session: nox.Session) -> None:
 def project(session: nox.Session, case: str) -> None:
     """Render a case, install it from its locks, and run its own sessions; nothing is mended in between."""
     install(session)
-    folder = render(session, Path(session.create_tmp()) / "rendered", CASES[case])
-    engines = ["engines"] if sys.platform == "linux" else []  # servers that are installed easily there alone
-    run_project(session, folder, "lint", "types", "tests", "e2e", *engines, "repro", "predict", "notebooks")
-    git = ("git", "-C", str(folder))
-    session.run(*git, "add", ".", external=True)
-    session.run(
-        *git, "-c", "user.name=Slipway", "-c", "user.email=slipway@example.com", "commit", "-qm", "Train", external=True
-    )
-    run_project(session, folder, "compare", "--", "HEAD")
-    programs = folder / ".venv" / ("Scripts" if os.name == "nt" else "bin")
-    with session.chdir(folder):
-        session.run(str(programs / "pre-commit"), "run", "--all-files", external=True)
+    session.run("python", "-m", "proofs.projects", case)
+
+
+@nox.session(default=False)
+def proof(session: nox.Session) -> None:
+    """Check every case, or those after --, and keep the results in docs/proof.md; what is proven is not run again."""
+    install(session)
+    session.run("python", "-m", "proofs.projects", "--record", *session.posargs)
+
+
+@nox.session(default=False)
+def update(session: nox.Session) -> None:
+    """Render the version before, edit it as a team would, update it, and run its own sessions."""
+    install(session)
+    session.run("pytest", "proofs/test_update.py", *session.posargs)
+
+
+@nox.session(default=False)
+def cases(session: nox.Session) -> None:
+    """Make the cases anew from cookiecutter.json, and the lists of the files that each of them renders."""
+    install(session)
+    session.run("python", "-c", "from tests import cases; cases.write_cases(cases.make_cases(*cases.read_factors()))")
+    session.run("pytest", "tests/test_cases.py", "--force-regen", "--quiet", success_codes=[0, 1])
+    session.run("pytest", "tests/test_cases.py", "--quiet")
 
 
 @nox.session(default=False)

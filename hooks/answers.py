@@ -7,6 +7,7 @@ cookiecutter's own error for hooks, which its command line prints without a trac
 
 import json
 import keyword
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -46,7 +47,6 @@ DEFAULT_URLS = {
 YES = ("yes", "y", "true", "t", "on", "1")
 NO = ("no", "n", "false", "f", "off", "0")
 SLUG = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
-PACKAGE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 EMAIL = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_{|}~-]+@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}")
 TEMPLATE_SYNTAX = re.compile(r"{{|{%|{#|# jinja:")
 Answers = Mapping[str, object]
@@ -105,19 +105,20 @@ def find_problems(answers: Answers) -> Iterator[str]:
     text = {name: str(value) for name, value in answers.items()}
     for name in ("project_name", "description", "author_name", "author_email", "dvc_remote"):
         yield from _text_problems(name, text[name])
-    yield from _name_problems("project_slug", text["project_slug"], SLUG, "dashes")
-    if text["__package_name"] != text["project_slug"].replace("-", "_"):
-        yield from _name_problems("__package_name", text["__package_name"], PACKAGE, "underscores")
-    if text["__distribution"] != text["__package_name"].replace("_", "-"):
-        yield f"__distribution: found {text['__distribution']!r}, expected the package's name with dashes"
+    yield from _slug_problems(text["project_slug"])
+    package = text["project_slug"].replace("-", "_")
+    for name, derived in (("__package_name", package), ("__distribution", package.replace("_", "-"))):
+        if text[name] != derived:
+            yield f"{name}: found {text[name]!r}, expected {derived!r}, which follows from project_slug"
     if not EMAIL.fullmatch(text["author_email"]):
         yield f"author_email: found {text['author_email']!r}, expected an address such as name@example.com"
+    addresses = "; ".join(f"{kind}: {example}" for kind, (_, example) in URLS.items())
+    others = {"dvc_remote": f", or an address ({addresses})"}
     for name, allowed in declared()["_choices"].items():
         if text.get(f"__{name}", text[name]) not in allowed:
-            yield f"{name}: found {text[name]!r}, expected {' or '.join(allowed)}"
-    if not text["__remote"]:
-        addresses = "; ".join(f"{kind}: {example}" for kind, (_, example) in URLS.items())
-        yield f"dvc_remote: found {text['dvc_remote']!r}, expected {', '.join(URLS)}, or an address ({addresses})"
+            yield f"{name}: found {text[name]!r}, expected {' or '.join(allowed)}{others.get(name, '')}"
+    if Path(os.path.normpath(text["__remote_url"])).parts[:2] == ("..", text["project_slug"]):
+        yield f"dvc_remote: found {text['dvc_remote']!r}, which is inside the project; expected a folder outside"
 
 
 def sound_slug(project_name: str) -> str:
@@ -187,13 +188,13 @@ def _text_problems(name: str, text: str) -> Iterator[str]:
         yield f"{name}: found {len(text)} characters, expected {LONGEST_TEXT} at most"
 
 
-def _name_problems(name: str, text: str, pattern: re.Pattern[str], separators: str) -> Iterator[str]:
-    if not pattern.fullmatch(text):
+def _slug_problems(slug: str) -> Iterator[str]:
+    if not SLUG.fullmatch(slug):
         yield (
-            f"{name}: found {text!r}, expected lower-case letters a to z and digits, "
-            f"a letter first, with single {separators} between them"
+            f"project_slug: found {slug!r}, expected lower-case letters a to z and digits, "
+            "a letter first, with single dashes between them"
         )
-    elif reason := reserved_names().get(text.replace("-", "_")):
-        yield f"{name}: found {text!r}, which is {reason}; expected another name"
-    if len(text) > LONGEST_NAME:
-        yield f"{name}: found {len(text)} characters, expected {LONGEST_NAME} at most"
+    elif reason := reserved_names().get(slug.replace("-", "_")):
+        yield f"project_slug: found {slug!r}, which is {reason}; expected another name"
+    if len(slug) > LONGEST_NAME:
+        yield f"project_slug: found {len(slug)} characters, expected {LONGEST_NAME} at most"

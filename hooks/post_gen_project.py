@@ -25,7 +25,7 @@ BELONGS = {
         ],
         "no": [],
     },
-    "__remote": {
+    "__dvc_remote": {
         "local": [],
         "s3": ["requirements/remote-s3.*"],
         "gcs": ["requirements/remote-gcs.*"],

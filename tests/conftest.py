@@ -1,6 +1,5 @@
 """Render each case once in a test run."""
 
-import tomllib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -8,8 +7,12 @@ from pathlib import Path
 import pytest
 from cookiecutter.main import cookiecutter
 
+from .cases import load_cases
+
 ROOT = Path(__file__).parents[1]
-CASES: dict[str, dict[str, str]] = tomllib.loads((ROOT / "tests" / "cases.toml").read_text(encoding="utf-8"))
+CASES = load_cases()
+Rendered = Callable[[str], Path]
+each_case = pytest.mark.parametrize("case", CASES)
 
 
 def bake(folder: Path, **answers: str) -> Path:
@@ -19,6 +22,12 @@ def bake(folder: Path, **answers: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     """Return a function that gives the rendered project of a case."""
     return cache(lambda case: bake(tmp_path_factory.mktemp(case), **CASES[case]))
+
+
+def list_files(project: Path) -> set[str]:
+    """Return the paths of a project's files, without git's own."""
+    files = (path.relative_to(project) for path in project.rglob("*") if path.is_file())
+    return {path.as_posix() for path in files if path.parts[0] != ".git"}

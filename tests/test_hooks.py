@@ -35,7 +35,7 @@ def test_what_belongs_to_other_answers_is_removed(tmp_path: Path) -> None:
     engines.mkdir(parents=True)
     for path in (engines / "test_redis.py", engines.parent / "test_live.py", engines.parents[1] / "test_model.py"):
         path.touch()
-    remove(tmp_path, list_unchosen({"__remote": "gcs", "__api": "no"}))
+    remove(tmp_path, list_unchosen({"__dvc_remote": "gcs", "__api": "no"}))
     assert {path.name for path in (tmp_path / "requirements").iterdir()} == {"remote-gcs.txt", "dev.txt"}
     assert [path.name for path in engines.parents[1].iterdir()] == ["test_model.py"]
 

@@ -6,25 +6,25 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from identify.identify import license_id
 
-from hooks.answers import remote_kind
+from .conftest import CASES, ROOT, Rendered, bake, each_case, list_files
 
-from .conftest import CASES, ROOT, bake
-
-Rendered = Callable[[str], Path]
-each_case = pytest.mark.parametrize("case", CASES)
-ANSWERS = ("author_email", "author_name", "description", "project_name")
-
-
-def list_files(project: Path) -> set[str]:
-    """Return the paths of a project's files, without git's own."""
-    files = (path.relative_to(project) for path in project.rglob("*") if path.is_file())
-    return {path.as_posix() for path in files if path.parts[0] != ".git"}
+FIRST_LINES = {
+    "MIT": "MIT License",
+    "BSD-3-Clause": "BSD 3-Clause",
+    "Apache-2.0": "Apache License",
+    "proprietary": "Copyright (c) ",
+}
+LAST_WORDS = {
+    "MIT": "DEALINGS IN THE\nSOFTWARE.",
+    "BSD-3-Clause": "POSSIBILITY OF SUCH DAMAGE.",
+    "Apache-2.0": "limitations under the License.",
+}
 
 
 @each_case
@@ -47,7 +47,7 @@ def test_every_file_parses(case: str, rendered: Rendered) -> None:
 @each_case
 def test_nothing_of_the_template_is_left(case: str, rendered: Rendered) -> None:
     project = rendered(case)
-    for name in list_files(project):
+    for name in list_files(project) - {"requirements/update.txt"}:  # which brings cookiecutter, for cruft
         assert "cookiecutter" not in name
         text = (project / name).read_text(encoding="utf-8")
         for found in ("cookiecutter", "# jinja:", "{%", "slipway", "Slipway"):
@@ -79,43 +79,60 @@ def test_answers_stand_in_the_packages_as_they_were_given(case: str, rendered: R
 
 @each_case
 def test_remote_is_configured_and_brings_its_lock(case: str, rendered: Rendered) -> None:
-    answered = CASES[case].get("dvc_remote", "local")
-    remote = remote_kind(answered)
+    remote = CASES[case].get("dvc_remote", "local")
     locks = {name for name in list_files(rendered(case)) if name.startswith("requirements/remote-")}
     assert locks == (set() if remote == "local" else {f"requirements/remote-{remote}.{end}" for end in ("in", "txt")})
-    url = (rendered(case) / ".dvc" / "config").read_text().partition("url = ")[2].strip()
-    defaults = {"local": f"../../{rendered(case).name}-dvc", "s3": "s3://penguins/dvc", "azure": "azure://penguins/dvc"}
-    assert url == defaults.get(answered, answered)
-    scheme = {"local": "", "gcs": "gs://"}.get(remote, f"{remote}://")
-    assert url.startswith(scheme)
-
-
-def test_options_change_only_their_own_files(rendered: Rendered) -> None:
-    default = list_files(rendered("default"))
-    assert list_files(rendered("regression")) == default
-    assert list_files(rendered("s3")) == default | {"requirements/remote-s3.in", "requirements/remote-s3.txt"}
-    service = default - list_files(rendered("no-api"))
-    assert list_files(rendered("no-api")) == default - service
-    assert {name for name in default if "/service/" in name or "serve" in name} < service
-    for name in default - service - {"requirements/dev.txt"}:
-        text = (rendered("no-api") / name).read_text(encoding="utf-8")
-        assert not re.search("fastapi|uvicorn|-predict serve|engines.yml", text), name
+    assert (
+        read_remote(rendered(case))
+        == {
+            "local": f"../../{rendered(case).name}-dvc",
+            "s3": f"s3://{rendered(case).name}/dvc",
+            "gcs": f"gs://{rendered(case).name}/dvc",
+            "azure": f"azure://{rendered(case).name}/dvc",
+            "ssh": f"ssh://dvc@example.com/srv/{rendered(case).name}/dvc",
+        }[remote]
+    )
 
 
 @pytest.mark.parametrize(
-    ("case", "first"),
+    ("address", "url"),
     [
-        ("default", "MIT License"),
-        ("s3", "BSD 3-Clause"),
-        ("gcs", "Apache License"),
-        ("azure", "Copyright (c) Your Name"),
+        ("gs://some-bucket/with/a/path", "gs://some-bucket/with/a/path"),
+        ("ssh://somebody@storage.example.com:2222/srv/dvc", "ssh://somebody@storage.example.com:2222/srv/dvc"),
+        ("/srv/dvc storage/penguins", "/srv/dvc storage/penguins"),
+        ("C:/store", "C:/store"),
+        ("../elsewhere", "../../elsewhere"),
     ],
 )
-def test_licence_is_the_one_that_was_chosen(case: str, first: str, rendered: Rendered) -> None:
-    text = (rendered(case) / "LICENSE").read_text()
-    assert text.strip().startswith(first)
-    assert "Your Name" in text
-    assert ("All rights reserved" in text) == (case == "azure")
+def test_remote_is_the_address_that_was_answered(address: str, url: str, tmp_path: Path) -> None:
+    assert read_remote(bake(tmp_path, dvc_remote=address)) == url
+
+
+def read_remote(project: Path) -> str:
+    """Return the address of a project's DVC remote."""
+    return (project / ".dvc" / "config").read_text().partition("url = ")[2].strip()
+
+
+@each_case
+def test_project_without_the_service_does_not_name_it(case: str, rendered: Rendered) -> None:
+    without = CASES[case].get("api") == "no"
+    locks = ("requirements/dev.txt", "requirements/update.txt", "requirements/remote-")
+    texts = [(rendered(case) / name).read_text() for name in list_files(rendered(case)) if not name.startswith(locks)]
+    found = [text for text in texts if re.search("fastapi|uvicorn|-predict serve|engines.yml", text)]
+    assert bool(found) != without
+
+
+@each_case
+def test_licence_is_the_one_that_was_chosen(case: str, rendered: Rendered) -> None:
+    licence, author = CASES[case].get("license", "MIT"), CASES[case].get("author_name", "Your Name")
+    text = (rendered(case) / "LICENSE").read_text(encoding="utf-8")
+    assert text.strip().startswith(FIRST_LINES[licence])
+    assert author in text
+    if licence == "proprietary":
+        assert "All rights reserved" in text
+    else:
+        assert license_id(str(rendered(case) / "LICENSE")) == licence
+        assert text.strip().endswith(LAST_WORDS[licence])
 
 
 def test_project_is_a_repository_of_its_own(rendered: Rendered) -> None:

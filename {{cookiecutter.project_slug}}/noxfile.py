@@ -21,11 +21,17 @@ PACKAGES = ("packages/predict", "packages/train")
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check format, style, imports across the wall between the packages, and that notebooks hold no output."""
+    """Check format, style, imports, declared dependencies, workflows, and that notebooks hold no output."""
     prepare(session)
     run(session, "ruff", "format", "--check", ".")
     run(session, "ruff", "check", ".")
     run(session, "lint-imports")
+    for package in PACKAGES:
+        run(session, "deptry", "--config", f"{package}/pyproject.toml", f"{package}/src")
+    run(session, "zizmor", "--offline", "--quiet", ".")
+    workflows = map(str, Path(".github", "workflows").glob("*.yml"))
+    run(session, "check-jsonschema", "--builtin-schema=vendor.github-workflows", *workflows)
+    run(session, "check-jsonschema", "--builtin-schema=vendor.dependabot", ".github/dependabot.yml")
     run(session, "nbstripout", "--verify", *map(str, Path("notebooks").glob("*.ipynb")))
 
 
@@ -87,8 +93,7 @@ def predict(session: nox.Session) -> None:
     with session.chdir("packages/predict"):
         run(session, "hatchling", "build", "--target", "wheel", "--directory", str(wheels))
     alone = ROOT / ".nox" / "predict-alone"
-    create_venv(session, alone)
-    uv_pip(session, "sync", alone, "--require-hashes", "requirements/predict.txt")
+    install_locked(session, alone, "predict.txt")
     uv_pip(session, "install", alone, "--no-deps", *map(str, wheels.glob("*.whl")))
     arguments = ["predict", *session.posargs] if session.posargs else ["show"]
     run(session, read_project("packages/predict")["name"], *arguments, venv=alone)
@@ -122,7 +127,8 @@ def notebooks(session: nox.Session) -> None:
 
 @nox.session
 def lock(session: nox.Session) -> None:
-    """Bring the locks up to date with their sources; pass --upgrade after -- for newer versions."""
+    """Bring the locks up to date with their sources, and say what changed; --upgrade after -- renews them."""
+    before = read_pins()
     oldest = read_project("packages/predict")["requires-python"].removeprefix(">=")
     command = ["uv", "pip", "compile", "--universal", "--fork-strategy=fewest", f"--python-version={oldest}"]
     command += ["--no-emit-index-url", "--no-annotate", "--custom-compile-command=python bootstrap.py lock", "--quiet"]
@@ -138,19 +144,45 @@ def lock(session: nox.Session) -> None:
     everything.write_text("".join(path.read_text() for path in LOCKS.glob("*.txt")))
     sources = list(dict.fromkeys(source for role in roles.values() for source in role))
     session.run(*command, *sources, f"--output-file={everything}", *session.posargs)
+    for path in LOCKS.glob("*.txt"):
+        if path.stem not in roles:  # what needed it is gone
+            path.unlink()
     for role, sources in roles.items():
         options = ["--generate-hashes", f"--constraint={everything}", f"--output-file=requirements/{role}.txt"]
         session.run(*command, *sources, *options, *session.posargs)
+    after = read_pins()
+    changed = [name for name in sorted(before | after) if before.get(name) != after.get(name)]
+    changes = [f"- {name}: {before.get(name, 'new')} → {after.get(name, 'gone')}" for name in changed]
+    (Path(session.create_tmp()) / "changes.md").unlink(missing_ok=True)
+    if changes:
+        (Path(session.create_tmp()) / "changes.md").write_text("\n".join(changes), encoding="utf-8")
+        session.log("\n".join(("changed:", *changes)))
+
+
+@nox.session
+def update(session: nox.Session) -> None:
+    """Take over what has changed in the template; fails where a person must decide; arguments after -- go to cruft."""
+    folder = ROOT / ".nox" / "update-alone"
+    install_locked(session, folder, "update.txt")
+    run(session, "cruft", "update", "--skip-apply-ask", *session.posargs, venv=folder)
+    unmerged = session.run("git", "diff", "--name-only", "--diff-filter=U", "--relative", external=True, silent=True)
+    rejected = [str(path.relative_to(ROOT)) for path in ROOT.rglob("*.rej")]
+    if left := [*str(unmerged).split(), *rejected]:
+        session.error(f"both sides have changed {', '.join(left)}; edit them, then git add them, and remove each .rej")
 
 
 def prepare(session: nox.Session, *more: str) -> None:
     """Install the locked environment into .venv, where editors look for it; quick where nothing has changed."""
-    create_venv(session, VENV)
     options = (path.name for kind in ("dev-*.txt", "remote-*.txt") for path in LOCKS.glob(kind))
-    names = ("dev.txt", *options, *more)
-    uv_pip(session, "sync", VENV, "--require-hashes", *(f"requirements/{name}" for name in names))
+    install_locked(session, VENV, "dev.txt", *options, *more)
     editable = (f"--editable={package}" for package in PACKAGES)
     uv_pip(session, "install", VENV, "--no-deps", "--no-build-isolation", *editable)
+
+
+def install_locked(session: nox.Session, folder: Path, *locks: str) -> None:
+    """Make a virtual environment hold what the locks pin and nothing else, each file checked against its hashes."""
+    create_venv(session, folder)
+    uv_pip(session, "sync", folder, "--require-hashes", *(f"requirements/{lock}" for lock in locks))
 
 
 def create_venv(session: nox.Session, folder: Path) -> None:
@@ -180,6 +212,11 @@ def run(session: nox.Session, program: str, *arguments: str, venv: Path = VENV, 
     environment = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "VIRTUAL_ENV": str(venv)}
     printed = session.run(str(programs / program), *arguments, env=environment, external=True, silent=silent)
     return str(printed).strip() if silent else ""
+
+
+def read_pins() -> dict[str, str]:
+    """Return the version of each package in the locks."""
+    return dict(line.split()[0].split("==") for path in LOCKS.glob("*.txt") for line in path.open() if "==" in line)
 
 
 def read_project(package: str) -> dict[str, Any]:

@@ -1,14 +1,19 @@
 """The locks: complete, with hashes, without an address, and one version of each package."""
 
 import re
+import shutil
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-from .sandbox import ROOT
+from .sandbox import ROOT, run_in
 
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+INSTALLED = [lock for lock in LOCKS if lock.stem not in ("notebooks", "update")]  # they have environments of their own
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", flags=re.MULTILINE)
 
 
@@ -37,13 +42,62 @@ def test_locks_agree_on_one_version() -> None:
     assert {name: found for name, found in versions.items() if len(found) > 1} == {}
 
 
-@pytest.mark.parametrize(
-    ("package", "extra", "lock"),
-    [("predict", "", "predict"), ("predict", "batch", "batch"), ("train", "", "train"), ("train", "", "dev")],
-)
-def test_lock_holds_what_the_package_declares(package: str, extra: str, lock: str) -> None:
-    project = tomllib.loads((ROOT / "packages" / package / "pyproject.toml").read_text())["project"]
-    declared = project["dependencies"] + project.get("optional-dependencies", {}).get(extra, [])
-    names = {re.split(r"[^a-z0-9._-]", line.lower())[0] for line in declared}
-    ours = {f"{{ cookiecutter.__distribution }}-{name}" for name in ("predict", "train")}
-    assert names - ours <= set(read_pins(ROOT / "requirements" / f"{lock}.txt"))
+def read_sources() -> dict[str, list[str]]:
+    """Return what is asked for in the sources of each lock."""
+    packages = {name: ROOT / "packages" / name / "pyproject.toml" for name in ("predict", "train")}
+    projects = {name: tomllib.loads(path.read_text())["project"] for name, path in packages.items()}
+    predict, train = (projects[name]["dependencies"] for name in ("predict", "train"))
+    extras = {extra: [*predict, *more] for extra, more in projects["predict"]["optional-dependencies"].items()}
+    tools = {path.stem: path.read_text().splitlines()[1:] for path in (ROOT / "requirements").glob("*.in")}
+    with_tools = {name: [*extras.get(name.removeprefix("dev-"), []), *lines] for name, lines in tools.items()}
+    dev = [*train, *extras["batch"], *tools["dev"]]
+    return {"predict": predict, "train": train, **extras, **with_tools, "dev": dev}
+
+
+def find_needed(requirements: list[str]) -> set[str]:
+    """Return the names of all packages that requirements lead to on this machine, by what is installed."""
+    needed: set[tuple[str, str]] = set()
+    left = [Requirement(line) for line in requirements]
+    while left:
+        requirement = left.pop()
+        for wanted in {(canonicalize_name(requirement.name), extra) for extra in ("", *requirement.extras)} - needed:
+            needed.add(wanted)
+            try:
+                further = map(Requirement, metadata.requires(wanted[0]) or [])
+            except metadata.PackageNotFoundError:
+                continue  # for another platform, or not a part of this environment
+            left += [line for line in further if line.marker is None or line.marker.evaluate({"extra": wanted[1]})]
+    return {name for name, _ in needed}
+
+
+def test_each_lock_has_its_source() -> None:
+    assert {lock.stem for lock in LOCKS} == set(read_sources())
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_lock_holds_what_its_source_asks_for(lock: Path) -> None:
+    pins = read_pins(lock)
+    for requirement in map(Requirement, read_sources()[lock.stem]):
+        name = canonicalize_name(requirement.name)
+        if not name.startswith("{{ cookiecutter.__distribution }}-"):
+            assert name in pins, f"{lock.name} lacks {name}; run python3 bootstrap.py lock"
+            assert pins[name] in requirement.specifier, (
+                f"{lock.name} is not {requirement}; run python3 bootstrap.py lock"
+            )
+
+
+@pytest.mark.parametrize("lock", INSTALLED, ids=lambda lock: lock.stem)
+def test_lock_holds_nothing_else(lock: Path) -> None:
+    everywhere = re.findall(rf"{PIN.pattern} \\$", lock.read_text(), flags=re.MULTILINE)  # whatever the platform
+    assert everywhere
+    needed = find_needed(read_sources()[lock.stem])
+    assert {name for name, _ in everywhere} - needed == set(), "run python3 bootstrap.py lock"
+
+
+def test_lock_without_a_hash_is_not_installed(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "noxfile.py", tmp_path)
+    shutil.copy(ROOT / ".python-version", tmp_path)
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "dev.txt").write_text("packaging==26.0\n")
+    refused = run_in(tmp_path, "nox", "--sessions", "types", code=1)
+    assert "all requirements must have a hash" in refused

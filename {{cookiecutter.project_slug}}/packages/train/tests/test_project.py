@@ -28,8 +28,8 @@ def test_parameter_that_is_wrong_is_refused_by_name(old: str, new: str, message:
 
 @pytest.mark.usefixtures("project")
 def test_path_that_is_unknown_is_refused_by_name() -> None:
-    CONFIG.write_text(CONFIG.read_text() + "  modle: x\n")
-    with pytest.raises(ConfigError, match="default.yaml:17: paths.modle: unknown key"):
+    CONFIG.write_text(CONFIG.read_text() + "  pattern: x\n")
+    with pytest.raises(ConfigError, match="default.yaml:17: paths.pattern: unknown key"):
         Project.load()
 
 

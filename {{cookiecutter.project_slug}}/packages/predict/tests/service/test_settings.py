@@ -87,10 +87,10 @@ def test_setting_that_is_unknown_or_wrong_stops_the_start(
 def test_section_that_is_missing_or_unknown_is_named(configure: Configure, capsys: pytest.CaptureFixture[str]) -> None:
     path = configure()
     text = path.read_text()
-    path.write_text(text.replace("service:", "servce:"))
+    path.write_text(text.replace("service:", "services:"))
     assert main(["serve"]) == 1
     printed = capsys.readouterr().err
-    assert "servce: unknown setting" in printed
+    assert "services: unknown setting" in printed
     assert "service: Field required" in printed
 
 

@@ -1,0 +1,1 @@
+"""What takes minutes to prove; each module has a session of its own."""

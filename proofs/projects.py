@@ -1,0 +1,211 @@
+"""Render cases, and run their projects' own sessions on them; nothing is mended in between.
+
+`--record` keeps what came out in `docs/proof.json` and, as a table, in `docs/proof.md`. A case whose project has not
+changed by a byte since it passed is not run again; where a case fails, the others still run.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
+
+from tests.cases import load_cases
+from tests.conftest import ROOT, bake, list_files
+
+FOLDER = ROOT / ".nox" / "projects"
+DATA, PAGE = ROOT / "docs" / "proof.json", ROOT / "docs" / "proof.md"
+# sessions, and where they have tests
+SESSIONS = {
+    "lint": False,
+    "types": False,
+    "tests": True,
+    "e2e": True,
+    **({"engines": True} if sys.platform == "linux" else {}),  # servers that are installed easily there alone
+    "repro": False,
+    "predict": False,
+    "notebooks": False,
+    "compare": False,
+}
+FOREIGN = ("NOX_CURRENT_SESSION", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "VIRTUAL_ENV")
+SHOWN = ("cookiecutter", "nox", "uv", "dvc", "numpy", "onnxruntime", "pyarrow", "scikit-learn", "pytest")
+Record = dict[str, Any]
+PAGE_TEXT = """# Proof
+
+Written by `python3 bootstrap.py proof`, never by hand. Each case is rendered, installed from its locks, and put through
+its own sessions; nothing is mended in between. A cell says what passed: the number of tests, and the seconds. A skipped
+test fails its session. The last column is the beginning of the SHA-256 of all files that were rendered: a case that has
+changed by a byte is proven anew.
+
+{cases} cases, {minutes} minutes in all. {versions}.
+
+{table}
+"""
+
+
+class Result(NamedTuple):
+    """What a session of a project came to: seconds, and the number of tests that passed."""
+
+    seconds: float
+    tests: int
+
+    def __str__(self) -> str:
+        """Return a cell of the table."""
+        return f"{self.tests} in {self.seconds:.0f} s" if self.tests else f"{self.seconds:.0f} s"
+
+
+class ProofError(Exception):
+    """A session of a project has failed, or has not run all its tests."""
+
+
+def prove(case: str, answers: Mapping[str, str], known: Record) -> Record:
+    """Render a case and run its sessions; return what came out, or what is known where nothing has changed."""
+    shutil.rmtree(FOLDER / case, ignore_errors=True)
+    project = bake(FOLDER / case, **answers)
+    digest = digest_files(project)
+    if known.get("digest") == digest:
+        return known
+    results = {name: run_session(project, name, has_tests) for name, has_tests in SESSIONS.items()}
+    results["pre-commit"] = run_hooks(project)
+    python = run(project, str(find_programs(project) / "python"), "--version").split()[-1]
+    return {"digest": digest, "python": python, "sessions": {name: list(result) for name, result in results.items()}}
+
+
+def digest_files(project: Path) -> str:
+    """Return the SHA-256 of all files that were rendered, by their paths."""
+    hashes = {name: hashlib.sha256((project / name).read_bytes()).hexdigest() for name in sorted(list_files(project))}
+    return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
+
+
+def run_session(project: Path, name: str, has_tests: bool) -> Result:
+    """Run a session as the project's user would, through its bootstrap; see that none of its tests was skipped."""
+    report = project.parent / "junit.xml"
+    report.unlink(missing_ok=True)
+    arguments = ["--", "HEAD"] if name == "compare" else []
+    if name == "compare":
+        commit(project)
+    began = time.perf_counter()
+    environment = {"PYTEST_ADDOPTS": f"--junitxml={report}"} if has_tests else {}
+    run(project, sys.executable, "bootstrap.py", name, *arguments, environment=environment)
+    seconds = time.perf_counter() - began
+    return Result(round(seconds, 1), count_tests(report, name) if report.exists() else 0)
+
+
+def count_tests(report: Path, name: str) -> int:
+    """Return the number of tests that a report of JUnit's format counts, all of which have passed.
+
+    Raises:
+        ProofError: there are none, or some were skipped.
+    """
+    (suite,) = ElementTree.parse(report).getroot().iter("testsuite")  # noqa: S314  # pytest has just written it
+    counts = {kind: int(suite.attrib[kind]) for kind in ("tests", "skipped", "errors", "failures")}
+    if not counts["tests"] or counts["skipped"] + counts["errors"] + counts["failures"]:
+        raise ProofError(f"{name}: found {counts}, expected tests that all run")
+    return counts["tests"]
+
+
+def run_hooks(project: Path) -> Result:
+    """Run the hooks that a commit would."""
+    began = time.perf_counter()
+    run(project, str(find_programs(project) / "pre-commit"), "run", "--all-files")
+    return Result(round(time.perf_counter() - began, 1), 0)
+
+
+def commit(project: Path) -> None:
+    """Commit what the pipeline has made."""
+    run(project, "git", "add", ".")
+    run(project, "git", "-c", "user.name=T", "-c", "user.email=t@example.com", "commit", "-qm", "Train")
+
+
+def find_programs(project: Path) -> Path:
+    """Return the folder of the programs in a project's environment."""
+    return project / ".venv" / ("Scripts" if os.name == "nt" else "bin")
+
+
+def run(project: Path, *command: str, environment: Mapping[str, str] | None = None) -> str:
+    """Run a command in a project, in a clean environment, show what it prints, and return its output.
+
+    Raises:
+        ProofError: it has failed.
+    """
+    clean = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    printed = []
+    with subprocess.Popen(
+        command, cwd=project, env={**clean, **(environment or {})}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            printed.append(line)
+    if process.returncode:
+        raise ProofError(f"{' '.join(command)} ended with exit code {process.returncode}")
+    return "".join(printed)
+
+
+def describe_versions() -> dict[str, str]:
+    """Return the versions of what the proof ran with."""
+    locks = "\n".join(path.read_text() for path in ROOT.glob("*/requirements/*.txt"))
+    pins = dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", locks, flags=re.MULTILINE))
+    return {"system": f"{platform.system()}, {os.cpu_count()} cores", **{name: pins[name] for name in SHOWN}}
+
+
+def write_page(proof: Record, cases: Iterable[str]) -> None:
+    """Write the data and the table."""
+    DATA.write_text(json.dumps(proof, indent=1) + "\n", encoding="utf-8", newline="\n")
+    names = [*SESSIONS, "pre-commit"]
+    rows = [[*("case", "Python"), *names, "rendered files"], ["---"] * (len(names) + 3)]
+    whole = 0.0
+    for case in cases:
+        record = proof["cases"].get(case)
+        if record is None:
+            rows.append([case, "", *["not passed"] * len(names), ""])
+            continue
+        results = {name: Result(*result) for name, result in record["sessions"].items()}
+        whole += sum(result.seconds for result in results.values())
+        rows.append([case, record["python"], *(str(results[name]) for name in names), f"`{record['digest'][:12]}`"])
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    versions = ", ".join(
+        f"{name} {version}" if name != "system" else version for name, version in proof["versions"].items()
+    )
+    text = PAGE_TEXT.format(table=table, versions=versions, cases=len(rows) - 2, minutes=round(whole / 60))
+    PAGE.write_text(text, encoding="utf-8", newline="\n")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Check the cases that are named, or all; return 1 if one fails."""
+    parser = argparse.ArgumentParser(prog="projects", description=__doc__)
+    parser.add_argument("case", nargs="*", help="names from tests/cases.toml; by default all")
+    parser.add_argument("--record", action="store_true", help="keep the results, and leave out what is already proven")
+    arguments = parser.parse_args(argv)
+    cases = load_cases()
+    if unknown := set(arguments.case) - set(cases):
+        parser.error(f"found {', '.join(sorted(unknown))}, expected some of {', '.join(cases)}")
+    proof: Record = json.loads(DATA.read_text(encoding="utf-8")) if DATA.exists() else {"cases": {}}
+    known = proof["cases"] if arguments.record else {}
+    proof = {"versions": describe_versions(), "cases": {case: known[case] for case in cases if case in known}}
+    failed = []
+    for number, case in enumerate(arguments.case or cases, start=1):
+        print(f"== {case} ({number} of {len(arguments.case or cases)})", flush=True)
+        try:
+            proof["cases"][case] = prove(case, cases[case], known.get(case, {}))
+            shutil.rmtree(FOLDER / case)
+        except ProofError as error:
+            failed.append(f"{case}: {error}")
+            proof["cases"].pop(case, None)
+        if arguments.record:
+            write_page(proof, cases)
+    print("\n".join(failed) or "every session of every case passed", flush=True)
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

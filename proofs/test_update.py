@@ -1,0 +1,180 @@
+"""A team's project follows the template: cruft takes over what has changed, and nothing of theirs is lost.
+
+The version before is the last release, where there is one; until then it is this template with a few changes undone.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PROJECT = "{{cookiecutter.project_slug}}"
+AGED = [  # file, as it is now, as it was in the version before
+    ("README.md", "## Develop\n", "## Work on it\n"),
+    ("noxfile.py", '"""Check types, strictly."""', '"""Check types."""'),
+    ("config/default.yaml", "    keep: 5 # released", "    keep: 3 # released"),
+    (
+        "packages/train/src/{{cookiecutter.__package_name}}_train/split.py",
+        "import pyarrow.parquet as pq\n",
+        "import pyarrow.parquet as pq  # for the sets\n",
+    ),
+]
+ADDED_SINCE, REMOVED_SINCE = ".github/dependabot.yml", "docs/questions.md"
+MODULE = '''"""Features of our own."""
+
+from humanize import intcomma
+
+
+def describe_mass(grams: int) -> str:
+    """Return a mass in words."""
+    return f"{intcomma(grams)} g"
+'''
+TEST = '''"""Our own features."""
+
+from penguins_train.features import describe_mass
+
+
+def test_mass_is_described() -> None:
+    assert describe_mass(4200) == "4,200 g"
+'''
+
+
+def run(folder: Path, *command: str, code: int | None = 0) -> str:
+    """Run a command in a folder, expect an exit code, and return what it printed."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert code is None or done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def bootstrap(project: Path, *arguments: str, code: int = 0) -> str:
+    """Run sessions of a project as its team does."""
+    return run(project, sys.executable, "bootstrap.py", *arguments, code=code)
+
+
+def commit(folder: Path, message: str) -> None:
+    """Commit all that is in a folder."""
+    run(folder, "git", "add", "--all")
+    run(folder, "git", "-c", "user.name=T", "-c", "user.email=t@example.com", "commit", "--quiet", "-m", message)
+
+
+def copy_template(folder: Path) -> None:
+    """Copy the files of this template, as they lie here, into an emptied folder."""
+    for path in folder.iterdir():
+        if path.name != ".git":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for name in run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")[:-1]:
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+
+
+def make_older(template: Path) -> None:
+    """Undo a few changes."""
+    for name, now, before in AGED:
+        path = template / PROJECT / name
+        text = path.read_text(encoding="utf-8")
+        assert text.count(now) == 1, f"{name} has changed; correct AGED"
+        path.write_text(text.replace(now, before), encoding="utf-8")
+    (template / PROJECT / ADDED_SINCE).unlink()
+    (template / PROJECT / REMOVED_SINCE).write_text("# Questions\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a repository with the version before, tagged, and this version after it."""
+    folder = tmp_path_factory.mktemp("template")
+    run(folder, "git", "init", "--quiet", "--initial-branch=main")
+    released = run(ROOT, "git", "describe", "--tags", "--abbrev=0", "--match", "v*", code=None).strip()
+    if released.startswith("v"):
+        archive = subprocess.run(["git", "archive", released], cwd=ROOT, capture_output=True, check=True).stdout
+        subprocess.run(["tar", "--extract"], cwd=folder, input=archive, check=True)
+    else:
+        copy_template(folder)
+        make_older(folder)
+    commit(folder, "The version before")
+    run(folder, "git", "tag", "before")
+    copy_template(folder)
+    commit(folder, "This version")
+    return folder
+
+
+@pytest.fixture
+def project(template: Path, tmp_path: Path) -> Path:
+    """Return a committed project of the version before."""
+    cruft = Path(sys.executable).parent / "cruft"
+    answers = json.dumps({"api": "no"})
+    create = ["create", str(template), "--no-input", "--checkout", "before", "--extra-context", answers]
+    run(tmp_path, str(cruft), *create)
+    commit(tmp_path / "penguins", "Start")
+    return tmp_path / "penguins"
+
+
+def edit(path: Path, now: str, after: str) -> None:
+    """Replace a text that occurs once."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count(now) == 1
+    path.write_text(text.replace(now, after), encoding="utf-8")
+
+
+def test_update_keeps_what_the_team_has_made(project: Path) -> None:
+    schema = project / "schema.yaml"
+    contract = re.sub(r"  sex:\n(    .*\n)+", "", schema.read_text(encoding="utf-8"))
+    schema.write_text(contract, encoding="utf-8")
+    (project / "packages/train/src/penguins_train/features.py").write_text(MODULE)
+    (project / "packages/train/tests/test_features.py").write_text(TEST)
+    edit(project / "packages/train/pyproject.toml", '  "gto>=1.9",\n', '  "gto>=1.9",\n  "humanize>=4",\n')
+    edit(project / "README.md", "# Penguins\n", "# Penguins\n\nAsk the penguin team.\n")
+    bootstrap(project, "lock")
+    commit(project, "Make it ours")
+
+    bootstrap(project, "update", "--", "--help")  # installs it
+    cruft = project / ".nox" / "update-alone" / ("Scripts" if sys.platform == "win32" else "bin") / "cruft"
+    assert "out of date" in run(project, str(cruft), "check", code=1)
+    assert "Ask the penguin team" in run(project, str(cruft), "diff", code=None)
+    bootstrap(project, "update")
+    run(project, str(cruft), "check")
+
+    assert schema.read_text(encoding="utf-8") == contract
+    assert "sex:" not in contract
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    assert "Ask the penguin team." in readme
+    assert "## Develop\n" in readme
+    assert "humanize" in (project / "packages/train/pyproject.toml").read_text(encoding="utf-8")
+    assert "humanize==" in (project / "requirements/train.txt").read_text(encoding="utf-8")
+    assert (project / ADDED_SINCE).exists()
+    assert not (project / REMOVED_SINCE).exists()
+    assert not list(project.rglob("*.rej"))
+    marked = run(project, "git", "grep", "-l", "-e", "^<<<<<<< ", "-e", "^>>>>>>> ", code=None)
+    assert marked == ""
+    bootstrap(project, "lock")
+    commit(project, "Update")
+    bootstrap(project, "lint", "types", "tests")
+
+
+def test_conflict_fails_the_update_and_is_named(project: Path) -> None:
+    edit(project / "noxfile.py", '"""Check types."""', '"""Check our types."""')
+    commit(project, "Say it otherwise")
+    said = bootstrap(project, "update", code=1)
+    assert "both sides have changed noxfile.py; edit them, then git add them" in said
+    assert "## Develop\n" in (project / "README.md").read_text(encoding="utf-8")
+
+
+def test_option_is_added_and_taken_away_later(project: Path) -> None:
+    before = run(project, "git", "ls-files")
+    bootstrap(project, "update")
+    commit(project, "Update")
+    for answer in ("yes", "no"):
+        bootstrap(project, "update", "--", "--variables-to-update", json.dumps({"api": answer}))
+        bootstrap(project, "lock")
+        commit(project, f"api: {answer}")
+        assert (project / "docs" / "service.md").exists() == (answer == "yes")
+        assert (project / "requirements" / "serve.txt").exists() == (answer == "yes")
+        bootstrap(project, "lint", "types")
+    after = run(project, "git", "ls-files")
+    assert set(after.split()) ^ set(before.split()) == {ADDED_SINCE, REMOVED_SINCE}
