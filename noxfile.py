@@ -65,6 +65,20 @@ def update(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def mutation(session: nox.Session) -> None:
+    """Take an important line at a time out of a project, and see that a test of its own fails."""
+    install(session)
+    session.run("pytest", "proofs/test_mutation.py", *session.posargs)
+
+
+@nox.session(default=False)
+def answers(session: nox.Session) -> None:
+    """Answer the questions in a thousand ways: each is refused in a sentence or renders what installs and imports."""
+    install(session)
+    session.run("pytest", "proofs/test_answers.py", "--capture=no", *session.posargs)
+
+
+@nox.session(default=False)
 def cases(session: nox.Session) -> None:
     """Make the cases anew from cookiecutter.json, and the lists of the files that each of them renders."""
     install(session)
@@ -106,9 +120,8 @@ def bench(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """Bring the locks of the template and of all that it renders up to date; pass --upgrade after -- to renew them."""
     install(session)
-    folder = render(
-        session, Path(session.create_tmp()) / "rendered", {}, "--accept-hooks=no"
-    )  # every option's files remain
+    scratch = Path(session.create_tmp())
+    folder = render(session, scratch / "rendered", {}, "--accept-hooks=no")  # every option's files remain
     with session.chdir(folder):
         session.run("nox", "--sessions", "lock", "--", *session.posargs)
     for path in (folder / "requirements").glob("*.txt"):
@@ -118,6 +131,12 @@ def lock(session: nox.Session) -> None:
     options += ["--no-annotate", "--custom-compile-command=python bootstrap.py lock", "--fork-strategy=fewest"]
     dev = ["requirements/dev.in", "--output-file=requirements/dev.txt"]
     session.run("uv", "pip", "compile", *dev, *options, *session.posargs)
+    diff = session.run("git", "diff", "--unified=0", "--", "*requirements/*.txt", external=True, silent=True)
+    changes = sorted({line.split()[0] for line in str(diff).splitlines() if "==" in line}, key=lambda line: line[1:])
+    (scratch / "changes.md").unlink(missing_ok=True)
+    if changes:
+        (scratch / "changes.md").write_text("\n".join(("```diff", *changes, "```")), encoding="utf-8")
+        session.log("\n".join(("changed:", *changes)))
 
 
 def install(session: nox.Session) -> None:

@@ -1,0 +1,61 @@
+"""A thousand answers: each is refused in a sentence, or gives packages that install and import."""
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.conftest import bake
+from tests.drawn import drawn_answers, rendered_or_refused
+
+from .projects import find_programs
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a Python in whose environment everything is that a project depends on."""
+    project = bake(tmp_path_factory.mktemp("installed"))
+    subprocess.run([sys.executable, "bootstrap.py", "lint"], cwd=project, check=True)
+    return find_programs(project) / "python"
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> Iterator[Counter[str]]:
+    """Return where outcomes are counted, and tell them in the end."""
+    counts: Counter[str] = Counter()
+    yield counts
+    print(f"\n{counts['rendered']} projects rendered, installed and imported, {counts['refused']} answers refused")
+
+
+@given(answers=drawn_answers)
+@settings(max_examples=1000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_any_answers_are_refused_or_install_and_import(
+    answers: dict[str, str], python: Path, outcomes: Counter[str]
+) -> None:
+    with rendered_or_refused(answers, outcomes) as project:
+        if project:
+            install_and_import(project, python)
+
+
+def install_and_import(project: Path, python: Path) -> None:
+    """Build and install both packages of a project into a folder, and import them from there."""
+    target = project / "installed"
+    options = ["--quiet", "--python", str(python), "--target", str(target), "--no-deps", "--no-build-isolation"]
+    packages = [str(project / "packages" / name) for name in ("predict", "train")]
+    run("uv", "pip", "install", *options, *packages)
+    name = project.name.replace("-", "_")
+    run(
+        str(python),
+        "-c",
+        f"import sys; sys.path.insert(0, {str(target)!r}); import {name}_predict.cli, {name}_train.cli",
+    )
+
+
+def run(*command: str) -> None:
+    """Run a command that must succeed."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
