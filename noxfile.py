@@ -107,9 +107,17 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-def bench(session: nox.Session) -> None:
-    """Measure the service of a default project with wrk: against a plain route, an echo, and during swaps."""
+def picture(session: nox.Session) -> None:
+    """Draw docs/picture.svg from what the commands of a default project print."""
     install(session)
+    session.run("python", "docs/picture.py")
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure rendering with and without hooks, and the service against a plain route and an echo, with wrk."""
+    install(session)
+    session.run("python", "benchmarks/render.py")
     folder = render(session, Path(session.create_tmp()) / "rendered", {})
     run_project(session, folder, "repro")
     with session.chdir(folder):
