@@ -137,11 +137,9 @@ def run(project: Path, *command: str, environment: Mapping[str, str] | None = No
     Raises:
         ProofError: it has failed.
     """
-    clean = {name: value for name, value in os.environ.items() if name not in FOREIGN}
     printed = []
-    with subprocess.Popen(
-        command, cwd=project, env={**clean, **(environment or {})}, stdout=subprocess.PIPE, text=True
-    ) as process:
+    environment = {**clean_environment(), **(environment or {})}
+    with subprocess.Popen(command, cwd=project, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             print(line, end="", flush=True)
@@ -149,6 +147,11 @@ def run(project: Path, *command: str, environment: Mapping[str, str] | None = No
     if process.returncode:
         raise ProofError(f"{' '.join(command)} ended with exit code {process.returncode}")
     return "".join(printed)
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the environment without what belongs to the session that runs here."""
+    return {name: value for name, value in os.environ.items() if name not in FOREIGN}
 
 
 def describe_versions() -> dict[str, str]:
@@ -167,7 +170,7 @@ def write_page(proof: Record, cases: Iterable[str]) -> None:
     for case in cases:
         record = proof["cases"].get(case)
         if record is None:
-            rows.append([case, "", *["not passed"] * len(names), ""])
+            rows.append([case, "", *["not proven"] * len(names), ""])
             continue
         results = {name: Result(*result) for name, result in record["sessions"].items()}
         whole += sum(result.seconds for result in results.values())

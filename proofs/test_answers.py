@@ -1,6 +1,5 @@
 """A thousand answers: each is refused in a sentence, or gives packages that install and import."""
 
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -12,14 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from tests.conftest import bake
 from tests.drawn import drawn_answers, rendered_or_refused
 
-from .projects import find_programs
+from .projects import find_programs, run
 
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a Python in whose environment everything is that a project depends on."""
     project = bake(tmp_path_factory.mktemp("installed"))
-    subprocess.run([sys.executable, "bootstrap.py", "lint"], cwd=project, check=True)
+    run(project, sys.executable, "bootstrap.py", "lint")
     return find_programs(project) / "python"
 
 
@@ -46,16 +45,7 @@ def install_and_import(project: Path, python: Path) -> None:
     target = project / "installed"
     options = ["--quiet", "--python", str(python), "--target", str(target), "--no-deps", "--no-build-isolation"]
     packages = [str(project / "packages" / name) for name in ("predict", "train")]
-    run("uv", "pip", "install", *options, *packages)
+    run(project, "uv", "pip", "install", *options, *packages)
     name = project.name.replace("-", "_")
-    run(
-        str(python),
-        "-c",
-        f"import sys; sys.path.insert(0, {str(target)!r}); import {name}_predict.cli, {name}_train.cli",
-    )
-
-
-def run(*command: str) -> None:
-    """Run a command that must succeed."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    program = f"import sys; sys.path.insert(0, {str(target)!r}); import {name}_predict.cli, {name}_train.cli"
+    run(project, str(python), "-c", program)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import bake
 
-from .projects import FOLDER, find_programs
+from .projects import FOLDER, find_programs, run
 
 PREDICT, TRAIN = "packages/predict/src/penguins_predict", "packages/train/src/penguins_train"
 SERVICE, LIFECYCLE = "packages/predict/tests/service", "packages/train/tests/lifecycle"
@@ -86,7 +86,7 @@ def project() -> Path:
     folder = FOLDER / "mutated"
     shutil.rmtree(folder, ignore_errors=True)
     made = bake(folder)
-    subprocess.run([sys.executable, "bootstrap.py", "lint"], cwd=made, check=True)
+    run(made, sys.executable, "bootstrap.py", "lint")
     return made
 
 

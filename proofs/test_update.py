@@ -14,6 +14,8 @@ import pytest
 
 from tests.conftest import ROOT
 
+from .projects import clean_environment
+
 PROJECT = "{{cookiecutter.project_slug}}"
 AGED = [  # file, as it is now, as it was in the version before
     ("README.md", "## Develop\n", "## Work on it\n"),
@@ -47,7 +49,8 @@ def test_mass_is_described() -> None:
 
 def run(folder: Path, *command: str, code: int | None = 0) -> str:
     """Run a command in a folder, expect an exit code, and return what it printed."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    environment = clean_environment()
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert code is None or done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
