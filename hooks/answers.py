@@ -1,13 +1,13 @@
 """Check the answers before anything is written: a local extension of cookiecutter's templates.
 
 Two private variables of `cookiecutter.json` bracket the questions: the first one's filter makes this extension watch
-the texts that cookiecutter is about to render as answers, the last one's checks what came out. A problem is raised as
-cookiecutter's own error for hooks, which its command line prints without a traceback and ends with exit code 1.
+the texts that cookiecutter is about to render as answers, the last one's checks what came out. The name of the project
+folder, which is rendered before anything is written, checks once more: a replay asks no questions. A problem is raised
+as cookiecutter's own error for hooks, which its command line prints without a traceback and ends with exit code 1.
 """
 
 import json
 import keyword
-import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "
 MODULES = {"attr", "dateutil", "git", "hydra", "pil", "pkg_resources", "skimage", "sklearn", "yaml", "zmq"}
 URLS = {
     "local": (
-        r"(\.\./|~/|/|[A-Za-z]:/)[\w.][\w./ -]*",
+        r"((\.\./)+|~/|/|[A-Za-z]:/)\.?\w[\w. -]*(/\.?\w[\w. -]*)*/?",
         "a folder outside of the project, ../name, ~/name, /name or C:/name",
     ),
     "s3": (r"s3://[a-z0-9][a-z0-9.-]+(/[\w.=-]+)*/?", "s3://bucket/path"),
@@ -47,7 +47,9 @@ DEFAULT_URLS = {
 YES = ("yes", "y", "true", "t", "on", "1")
 NO = ("no", "n", "false", "f", "off", "0")
 SLUG = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
-EMAIL = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_{|}~-]+@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}")
+ATOM = r"[A-Za-z0-9!#$%&*+/=?^_{|}~-]+"
+LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+EMAIL = re.compile(rf"{ATOM}(\.{ATOM})*@({LABEL}\.)+[A-Za-z]{{2,}}")
 TEMPLATE_SYNTAX = re.compile(r"{{|{%|{#|# jinja:")
 Answers = Mapping[str, object]
 
@@ -60,9 +62,8 @@ class AnswersExtension(Extension):
         super().__init__(environment)
         # An update renders two versions of the template in one process: each must import its own copy of this module.
         sys.modules.pop(__name__, None)
-        self.asking = False
+        self.asked: Iterator[str] | None = None
         self.templated: list[str] = []
-        self.declared = set(map(str, declared().values()))
         environment.filters.update(
             begin_answers=self.begin_answers,
             sound_slug=sound_slug,
@@ -74,42 +75,47 @@ class AnswersExtension(Extension):
         )
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002  # Jinja's
-        """Keep an answer with template syntax from being rendered, and remember it."""
-        if not self.asking or source in self.declared or not TEMPLATE_SYNTAX.search(source):
+        """Keep an answer with template syntax from being rendered, and remember it; check before a folder is named."""
+        if source == PROJECT.name:
+            return "{{ (cookiecutter | check_answers and cookiecutter).project_slug }}"
+        if self.asked is None or source == next(self.asked, None) or not TEMPLATE_SYNTAX.search(source):
             return source
         self.templated.append(source)
         return "template-syntax"
 
     def begin_answers(self, _: str) -> str:
-        """Begin to watch; return the variable's own source, so that a replay with stored answers does so again."""
-        self.asking = True
-        return "{{ '' | begin_answers }}"
+        """Begin to watch; return the variable's own source, which the last check wants to see."""
+        texts = {name: str(value) for name, value in declared().items() if name[:1] != "_" or name[:2] == "__"}
+        self.asked = iter(text for name, text in texts.items() if name != "__asking")  # in cookiecutter's order
+        return texts["__asking"]
 
     def check_answers(self, answers: Answers) -> str:
-        """Refuse answers that would render badly; return the variable's own source, for replays.
+        """Refuse answers that would render badly; return the variable's own source, which the last check wants to see.
 
         Raises:
             FailedHookException: with a sentence for every problem.
         """
-        self.asking = False
+        self.asked = None
         syntax = "expected plain text without {{, {%, {# or # jinja:"
         problems = [f"found {text!r} in an answer, {syntax}" for text in self.templated]
         problems += find_problems(answers)
         if problems:
             raise FailedHookException("\n".join(["The project was not made:", *(f"- {line}" for line in problems)]))
-        return "{{ cookiecutter | check_answers }}"
+        return str(declared()["__checked"])
 
 
 def find_problems(answers: Answers) -> Iterator[str]:
     """Yield a sentence for each answer that would render badly."""
     text = {name: str(value) for name, value in answers.items()}
     for name in ("project_name", "description", "author_name", "author_email", "dvc_remote"):
-        yield from _text_problems(name, text[name])
+        if isinstance(answers[name], str):
+            yield from _text_problems(name, text[name])
+        else:
+            yield f"{name}: found {text[name]}, expected text"
     yield from _slug_problems(text["project_slug"])
-    package = text["project_slug"].replace("-", "_")
-    for name, derived in (("__package_name", package), ("__distribution", package.replace("_", "-"))):
-        if text[name] != derived:
-            yield f"{name}: found {text[name]!r}, expected {derived!r}, which follows from project_slug"
+    for name, derived in _derive(text).items():
+        if text.get(name, derived) != derived:
+            yield f"{name}: found {text[name]!r}, expected {derived!r}: it is no question, but follows from the answers"
     if not EMAIL.fullmatch(text["author_email"]):
         yield f"author_email: found {text['author_email']!r}, expected an address such as name@example.com"
     addresses = "; ".join(f"{kind}: {example}" for kind, (_, example) in URLS.items())
@@ -117,13 +123,27 @@ def find_problems(answers: Answers) -> Iterator[str]:
     for name, allowed in declared()["_choices"].items():
         if text.get(f"__{name}", text[name]) not in allowed:
             yield f"{name}: found {text[name]!r}, expected {' or '.join(allowed)}{others.get(name, '')}"
-    if Path(os.path.normpath(text["__remote_url"])).parts[:2] == ("..", text["project_slug"]):
+    if Path(text["dvc_remote"].lower()).parts[:2] == ("..", text["project_slug"]):
         yield f"dvc_remote: found {text['dvc_remote']!r}, which is inside the project; expected a folder outside"
 
 
-def sound_slug(project_name: str) -> str:
+def _derive(text: Mapping[str, str]) -> dict[str, str]:
+    """Return what each private variable must be: nobody is asked for it, but a command line may try to set it."""
+    package = text["project_slug"].replace("-", "_")
+    return {
+        "__asking": declared()["__asking"],
+        "__package_name": package,
+        "__distribution": package.replace("_", "-"),
+        "__api": yes_or_no(text["api"]),
+        "__dvc_remote": remote_kind(text["dvc_remote"]),
+        "__remote_url": remote_url(text),
+        "__checked": declared()["__checked"],
+    }
+
+
+def sound_slug(project_name: object) -> str:
     """Return a slug for any text: lower-case ASCII, no reserved name, never empty."""
-    slug = slugify(project_name, max_length=LONGEST_NAME - len("project-"), word_boundary=True)
+    slug = slugify(str(project_name), max_length=LONGEST_NAME - len("project-"), word_boundary=True)
     if not slug[:1].isalpha():
         slug = f"project-{slug}".rstrip("-")
     return f"{slug}-project" if slug.replace("-", "_") in reserved_names() else slug
@@ -135,8 +155,9 @@ def yes_or_no(answer: object) -> str:
     return "yes" if text in YES else "no" if text in NO else ""
 
 
-def remote_kind(remote: str) -> str:
+def remote_kind(answer: object) -> str:
     """Return the kind of storage that a kind's name or an address means; empty where it means none."""
+    remote = str(answer)
     return next((kind for kind, (pattern, _) in URLS.items() if remote == kind or re.fullmatch(pattern, remote)), "")
 
 

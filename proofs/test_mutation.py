@@ -45,9 +45,9 @@ MUTATIONS = {
     ),
     "the atomic replace": Mutation(
         f"{PREDICT}/atomic.py",
-        "        with _named(path):\n            partial.replace(path)\n",
-        "",
-        "packages/predict/tests/test_score.py",
+        "            partial.replace(path)\n",
+        "            path.write_bytes(partial.read_bytes())\n",
+        "packages/predict/tests/test_atomic.py",
     ),
     "the hash option": Mutation("noxfile.py", '"--require-hashes", ', "", "tests/test_locks.py"),
     "the token comparison": Mutation(

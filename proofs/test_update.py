@@ -1,6 +1,6 @@
 """A team's project follows the template: cruft takes over what has changed, and nothing of theirs is lost.
 
-The version before is the last release, where there is one; until then it is this template with a few changes undone.
+The version before is this template with a few changes undone and, where there is one, the last release as well.
 """
 
 import json
@@ -8,13 +8,15 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
 
-from .projects import clean_environment
+from .projects import clean_environment, find_programs
 
 PROJECT = "{{cookiecutter.project_slug}}"
 AGED = [  # file, as it is now, as it was in the version before
@@ -88,34 +90,48 @@ def make_older(template: Path) -> None:
     (template / PROJECT / REMOVED_SINCE).write_text("# Questions\n", encoding="utf-8")
 
 
+def find_release() -> list[str]:
+    """Return the tag of the last release before this version; nothing, if there is none."""
+    tags = run(ROOT, "git", "tag", "--list", "v*", "--sort=-version:refname", "--no-contains", "HEAD").split()
+    return tags[:1]
+
+
+RELEASED = find_release()
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a repository with the version before, tagged, and this version after it."""
+    """Return a repository with an aged version, with the last release, if there is one, and with this version."""
     folder = tmp_path_factory.mktemp("template")
     run(folder, "git", "init", "--quiet", "--initial-branch=main")
-    released = run(ROOT, "git", "describe", "--tags", "--abbrev=0", "--match", "v*", code=None).strip()
-    if released.startswith("v"):
-        archive = subprocess.run(["git", "archive", released], cwd=ROOT, capture_output=True, check=True).stdout
-        subprocess.run(["tar", "--extract"], cwd=folder, input=archive, check=True)
-    else:
-        copy_template(folder)
-        make_older(folder)
-    commit(folder, "The version before")
-    run(folder, "git", "tag", "before")
+    if RELEASED:
+        archive = subprocess.run(["git", "archive", *RELEASED], cwd=ROOT, capture_output=True, check=True).stdout
+        with tarfile.open(fileobj=BytesIO(archive)) as files:
+            files.extractall(folder, filter="data")
+        commit(folder, "The last release")
+        run(folder, "git", "tag", *RELEASED)
+    copy_template(folder)
+    make_older(folder)
+    commit(folder, "An aged version")
+    run(folder, "git", "tag", "aged")
     copy_template(folder)
     commit(folder, "This version")
     return folder
 
 
+def create(template: Path, parent: Path, version: str) -> Path:
+    """Return a committed project of a version, without the service."""
+    answers = json.dumps({"api": "no"})
+    cruft = str(Path(sys.executable).parent / "cruft")
+    run(parent, cruft, "create", str(template), "--no-input", "--checkout", version, "--extra-context", answers)
+    commit(parent / "penguins", "Start")
+    return parent / "penguins"
+
+
 @pytest.fixture
 def project(template: Path, tmp_path: Path) -> Path:
-    """Return a committed project of the version before."""
-    cruft = Path(sys.executable).parent / "cruft"
-    answers = json.dumps({"api": "no"})
-    create = ["create", str(template), "--no-input", "--checkout", "before", "--extra-context", answers]
-    run(tmp_path, str(cruft), *create)
-    commit(tmp_path / "penguins", "Start")
-    return tmp_path / "penguins"
+    """Return a committed project of the aged version."""
+    return create(template, tmp_path, "aged")
 
 
 def edit(path: Path, now: str, after: str) -> None:
@@ -125,7 +141,9 @@ def edit(path: Path, now: str, after: str) -> None:
     path.write_text(text.replace(now, after), encoding="utf-8")
 
 
-def test_update_keeps_what_the_team_has_made(project: Path) -> None:
+@pytest.mark.parametrize("version", ["aged", *RELEASED])
+def test_update_keeps_what_the_team_has_made(version: str, template: Path, tmp_path: Path) -> None:
+    project = create(template, tmp_path, version)
     schema = project / "schema.yaml"
     contract = re.sub(r"  sex:\n(    .*\n)+", "", schema.read_text(encoding="utf-8"))
     schema.write_text(contract, encoding="utf-8")
@@ -137,7 +155,7 @@ def test_update_keeps_what_the_team_has_made(project: Path) -> None:
     commit(project, "Make it ours")
 
     bootstrap(project, "update", "--", "--help")  # installs it
-    cruft = project / ".nox" / "update-alone" / ("Scripts" if sys.platform == "win32" else "bin") / "cruft"
+    cruft = find_programs(project, ".nox/update-alone") / "cruft"
     assert "out of date" in run(project, str(cruft), "check", code=1)
     assert "Ask the penguin team" in run(project, str(cruft), "diff", code=None)
     bootstrap(project, "update")
@@ -147,11 +165,12 @@ def test_update_keeps_what_the_team_has_made(project: Path) -> None:
     assert "sex:" not in contract
     readme = (project / "README.md").read_text(encoding="utf-8")
     assert "Ask the penguin team." in readme
-    assert "## Develop\n" in readme
+    if version == "aged":
+        assert "## Develop\n" in readme
+        assert (project / ADDED_SINCE).exists()
+        assert not (project / REMOVED_SINCE).exists()
     assert "humanize" in (project / "packages/train/pyproject.toml").read_text(encoding="utf-8")
     assert "humanize==" in (project / "requirements/train.txt").read_text(encoding="utf-8")
-    assert (project / ADDED_SINCE).exists()
-    assert not (project / REMOVED_SINCE).exists()
     assert not list(project.rglob("*.rej"))
     marked = run(project, "git", "grep", "-l", "-e", "^<<<<<<< ", "-e", "^>>>>>>> ", code=None)
     assert marked == ""

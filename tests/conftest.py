@@ -1,10 +1,14 @@
 """Render each case once in a test run."""
 
+import ast
+import json
+import tomllib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 from cookiecutter.main import cookiecutter
 
 from .cases import load_cases
@@ -12,6 +16,12 @@ from .cases import load_cases
 ROOT = Path(__file__).parents[1]
 CASES = load_cases()
 Rendered = Callable[[str], Path]
+PARSERS: dict[str, Callable[[str], object]] = {
+    ".py": ast.parse,
+    ".toml": tomllib.loads,
+    **dict.fromkeys((".yaml", ".yml"), yaml.safe_load),
+    **dict.fromkeys((".json", ".ipynb"), json.loads),
+}
 each_case = pytest.mark.parametrize("case", CASES)
 
 
@@ -31,3 +41,9 @@ def list_files(project: Path) -> set[str]:
     """Return the paths of a project's files, without git's own."""
     files = (path.relative_to(project) for path in project.rglob("*") if path.is_file())
     return {path.as_posix() for path in files if path.parts[0] != ".git"}
+
+
+@cache
+def parse(suffix: str, text: str) -> bool:
+    """Return whether a file's text has content, if files of its kind can be parsed; most are the same in all cases."""
+    return bool(PARSERS[suffix](text)) if suffix in PARSERS else True

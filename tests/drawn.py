@@ -1,23 +1,18 @@
 """Answers that nobody would think of, and what must hold for each of them."""
 
-import ast
-import json
-import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import yaml
 from cookiecutter.exceptions import FailedHookException
 from hypothesis import strategies as st
 
-from hooks.answers import DEVICES, EMAIL, URLS
+from hooks.answers import DEVICES, EMAIL, URLS, declared
 
 from .cases import read_factors
-from .conftest import bake, list_files
+from .conftest import bake, list_files, parse
 
 OPTIONS, _ = read_factors()
 ODD = [
@@ -88,6 +83,7 @@ ODD = [
         "ß",
     ),
     *sorted(DEVICES)[:4],
+    *(text for text in declared().values() if isinstance(text, str)),
 ]
 odd = st.one_of(st.sampled_from(ODD), st.text(min_size=1, max_size=210))
 
@@ -136,22 +132,6 @@ def rendered_or_refused(answers: dict[str, str], outcomes: Counter[str]) -> Iter
             return
         assert [path.name for path in Path(folder).iterdir()] == [project.name]
         for name in list_files(project):
-            if parse := PARSERS.get(Path(name).suffix):
-                parse((project / name).read_text(encoding="utf-8"))
+            parse(Path(name).suffix, (project / name).read_bytes().decode())
         outcomes["rendered"] += 1
         yield project
-
-
-def _once(parse: Callable[[str], object]) -> Callable[[str], bool]:
-    """Return a parser that does not parse the same text again: most files are the same whatever the answers."""
-    return cache(lambda text: bool(parse(text)))
-
-
-PARSERS = {
-    ".py": _once(ast.parse),
-    ".toml": _once(tomllib.loads),
-    ".yaml": _once(yaml.safe_load),
-    ".yml": _once(yaml.safe_load),
-    ".json": _once(json.loads),
-    ".ipynb": _once(json.loads),
-}

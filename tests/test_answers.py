@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from cookiecutter.exceptions import FailedHookException
+from cookiecutter.main import cookiecutter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -46,6 +47,7 @@ SLUGS = {
     "con": "which is a device name on Windows",
     "x" * 300: "found 300 characters, expected 50 at most",
 }
+DECLARED = [value for value in json.loads((ROOT / "cookiecutter.json").read_text()).values() if isinstance(value, str)]
 OTHERS = [
     ({"project_name": " "}, "project_name: found nothing"),
     ({"project_name": " a"}, "project_name: found ' a', expected no white space at its ends"),
@@ -76,18 +78,22 @@ OTHERS = [
     ({"project_slug": "{{ cookiecutter.project_name }}"}, "found '{{ cookiecutter.project_name }}' in an answer"),
     ({"description": "# jinja: for x in y"}, "found '# jinja: for x in y' in an answer"),
     ({"description": "a\n# jinja: if 1/0\nx\n# jinja: endif"}, "in an answer, expected plain text"),
-    ({"__distribution": 'a"b'}, "__distribution: found 'a\"b', expected 'penguins', which follows from project_slug"),
-    (
-        {"__package_name": "birds"},
-        "__package_name: found 'birds', expected 'penguins', which follows from project_slug",
-    ),
     # answers that make no sense together
     ({"dvc_remote": "../penguins"}, "dvc_remote: found '../penguins', which is inside the project; expected a folder"),
     (
-        {"project_slug": "birds", "dvc_remote": "../a/../birds/store"},
-        "'../a/../birds/store', which is inside the project",
+        {"project_slug": "birds", "dvc_remote": "../Birds/store"},
+        "dvc_remote: found '../Birds/store', which is inside the",
     ),
     ({"project_name": "Birds", "dvc_remote": "../birds/dvc"}, "dvc_remote: found '../birds/dvc', which is inside"),
+    # what nobody is asked for
+    ({"__distribution": 'a"b'}, "__distribution: found 'a\"b', expected 'penguins': it is no question"),
+    ({"__package_name": "birds"}, "__package_name: found 'birds', expected 'penguins'"),
+    ({"__api": "no"}, "__api: found 'no', expected 'yes'"),
+    ({"__dvc_remote": "s3"}, "__dvc_remote: found 's3', expected 'local'"),
+    ({"__remote_url": "x\n[cache]"}, "__remote_url: found 'x\\n[cache]', expected '../penguins-dvc'"),
+    ({"__checked": "x"}, "__checked: found 'x', expected '{{ cookiecutter | check_answers }}'"),
+    ({"__asking": "x", "project_name": "{{ 7*7 }}"}, "__asking: found 'x', expected"),
+    *(({"author_name": source}, f"found {source!r} in an answer") for source in DECLARED if "{{" in source),
 ]
 
 
@@ -144,6 +150,31 @@ def test_cruft_creates_and_refuses_as_cookiecutter_does(tmp_path: Path) -> None:
     made = run_cookiecutter(tmp_path, *create, '{"project_slug": "fine"}', program="cruft")
     assert made.returncode == 0, made.stdout + made.stderr
     assert (tmp_path / "out" / "fine" / ".cruft.json").exists()
+
+
+def test_replay_whose_answers_were_changed_is_refused(tmp_path: Path) -> None:
+    run_cookiecutter(tmp_path, str(ROOT), "--no-input", "--output-dir", "first")
+    (replay,) = (tmp_path / ".cookiecutter_replay").glob("*.json")
+    again = run_cookiecutter(tmp_path, str(ROOT), "--replay-file", str(replay), "--output-dir", "second")
+    assert again.returncode == 0, again.stdout
+    replay.write_text(replay.read_text().replace('"project_slug": "penguins"', '"project_slug": "../outside"'))
+    done = run_cookiecutter(tmp_path, str(ROOT), "--replay-file", str(replay), "--output-dir", "third")
+    assert done.returncode == 1
+    assert "project_slug: found '../outside', expected lower-case letters" in done.stdout
+    assert not (tmp_path / "outside").exists()
+    assert not list((tmp_path / "third").glob("*"))
+
+
+@pytest.mark.parametrize("name", ["project_name", "description", "dvc_remote", "project_slug"])
+@pytest.mark.parametrize("value", [None, {"a": "b"}])
+def test_answer_that_is_no_text_is_refused_in_a_sentence(name: str, value: object, tmp_path: Path) -> None:
+    with pytest.raises(
+        (FailedHookException, ValueError), match=f"{name}|in an answer"
+    ):  # cookiecutter has a list of its own
+        cookiecutter(
+            str(ROOT), no_input=True, default_config=True, output_dir=str(tmp_path), extra_context={name: value}
+        )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_answers_that_were_stored_are_checked_again(tmp_path: Path) -> None:

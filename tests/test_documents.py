@@ -44,6 +44,16 @@ def test_readme_is_short_and_has_its_command_early() -> None:
     assert any("python3 bootstrap.py demo" in line for line in lines[:20])
 
 
+def test_tree_in_the_readme_is_the_one_that_is_rendered() -> None:
+    (tree,) = re.findall(
+        r"```\n(schema\.yaml .*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL
+    )
+    named = [name for line in tree.splitlines() if line[0] != " " for name in line.split("  ")[0].split()]
+    files = (ROOT / "tests" / "golden" / "default.txt").read_text(encoding="utf-8").splitlines()
+    assert len(named) > 12
+    assert [name for name in named if not any(file.startswith(name) for file in files)] == []
+
+
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/decisions.md"])
 def test_links_of_a_document_lead_somewhere(document: str) -> None:
     path = ROOT / document

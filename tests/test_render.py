@@ -1,6 +1,5 @@
 """What each case renders: everything parses, nothing of the template is left, and it is formatted as it stands."""
 
-import ast
 import json
 import re
 import subprocess
@@ -12,7 +11,7 @@ import pytest
 import yaml
 from identify.identify import license_id
 
-from .conftest import CASES, ROOT, Rendered, bake, each_case, list_files
+from .conftest import CASES, ROOT, Rendered, bake, each_case, list_files, parse
 
 FIRST_LINES = {
     "MIT": "MIT License",
@@ -32,15 +31,7 @@ def test_every_file_parses(case: str, rendered: Rendered) -> None:
     project = rendered(case)
     for name in list_files(project):
         text = (project / name).read_bytes().decode()
-        match Path(name).suffix:
-            case ".py":
-                ast.parse(text)
-            case ".toml":
-                tomllib.loads(text)
-            case ".yaml" | ".yml":
-                yaml.safe_load(text)
-            case ".json" | ".ipynb":
-                json.loads(text)
+        parse(Path(name).suffix, text)
         assert text.strip() or name.endswith((".gitkeep", "py.typed")), f"{name} is empty"
 
 

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent
 VENV = ROOT / ".venv"
 LOCKS = ROOT / "requirements"
 PACKAGES = ("packages/predict", "packages/train")
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # where tests run side by side on all cores
 
 
 @nox.session
@@ -48,6 +49,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the packages' tests, with coverage; arguments after -- go to pytest instead."""
     prepare(session)
+    session.env.update(ONE_THREAD)
     every = ["--numprocesses=auto", "--cov", "--cov-report=term", "--ignore-glob=*/engines"]
     run(session, "pytest", *(session.posargs or [*every, *(f"{package}/tests" for package in PACKAGES)]))
 
@@ -56,6 +58,7 @@ def tests(session: nox.Session) -> None:
 def e2e(session: nox.Session) -> None:
     """Drive the whole project in copies of it: DVC, git, the separated environment, every documented command."""
     prepare(session)
+    session.env.update(ONE_THREAD)
     run(session, "pytest", *(session.posargs or ["--numprocesses=auto"]), "tests")
 
 
