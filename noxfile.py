@@ -27,7 +27,7 @@ def lint(session: nox.Session) -> None:
     install(session)
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
-    session.run("mypy", "hooks", "proofs", "tests", "noxfile.py", "bootstrap.py")
+    session.run("mypy", "benchmarks/render.py", "docs", "hooks", "proofs", "tests", "noxfile.py", "bootstrap.py")
     session.run("codespell", "--skip", "*.txt,*.csv,./.*,./demo", ".")
     session.run("zizmor", "--offline", "--quiet", ".", str(TEMPLATE))
     for kind, pattern in {"github-workflows": "workflows/*.yml", "dependabot": "dependabot.yml"}.items():

@@ -62,9 +62,16 @@ def run(folder: Path, program: str | Path, *arguments: str) -> str:
     """Run a program in a folder, and return what it printed."""
     path = f"{Path(program).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, **PERSON, "PATH": path, "COLUMNS": str(WIDTH), "NO_COLOR": "1"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    done = subprocess.run([program, *arguments], cwd=folder, env=environment, text=True, check=True, **pipes)
-    return str(done.stdout).rstrip()
+    done = subprocess.run(
+        [program, *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    )
+    return done.stdout.rstrip()
 
 
 def show(console: Console, command: str, printed: str) -> None:
