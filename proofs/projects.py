@@ -48,7 +48,7 @@ its own sessions; nothing is mended in between. A cell says what passed: the num
 test fails its session. The last column is the beginning of the SHA-256 of all files that were rendered: a case that has
 changed by a byte is proven anew.
 
-{cases} cases, {minutes} minutes in all. {versions}.
+{proven} of {cases} cases are proven, in {minutes} minutes. {versions}.
 
 {table}
 """
@@ -184,7 +184,8 @@ def write_page(proof: Record, cases: Iterable[str]) -> None:
     versions = ", ".join(
         f"{name} {version}" if name != "system" else version for name, version in proof["versions"].items()
     )
-    text = PAGE_TEXT.format(table=table, versions=versions, cases=len(rows) - 2, minutes=round(whole / 60))
+    counts = {"cases": len(rows) - 2, "proven": len(proof["cases"]), "minutes": round(whole / 60)}
+    text = PAGE_TEXT.format(table=table, versions=versions, **counts)
     PAGE.write_text(text, encoding="utf-8", newline="\n")
 
 
