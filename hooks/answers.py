@@ -98,24 +98,27 @@ class AnswersExtension(Extension):
         self.asked = None
         syntax = "expected plain text without {{, {%, {# or # jinja:"
         problems = [f"found {text!r} in an answer, {syntax}" for text in self.templated]
-        problems += find_problems(answers)
+        problems += list(_type_problems(answers)) or [*find_problems(answers), *self._private_problems(answers)]
         if problems:
             raise FailedHookException("\n".join(["The project was not made:", *(f"- {line}" for line in problems)]))
         return str(declared()["__checked"])
+
+    def _private_problems(self, answers: Answers) -> Iterator[str]:
+        """Yield a sentence for each private variable that is not what its source gives: a command line may set it."""
+        for name, source in declared().items():
+            if name[:2] == "__" and name in answers and isinstance(source, str):
+                own = name in ("__asking", "__checked")
+                expected = source if own else self.environment.from_string(source).render(cookiecutter=answers)
+                if answers[name] != expected:
+                    yield f"{name}: found {answers[name]!r}, expected {expected!r}; it is no question, leave it out"
 
 
 def find_problems(answers: Answers) -> Iterator[str]:
     """Yield a sentence for each answer that would render badly."""
     text = {name: str(value) for name, value in answers.items()}
     for name in ("project_name", "description", "author_name", "author_email", "dvc_remote"):
-        if isinstance(answers[name], str):
-            yield from _text_problems(name, text[name])
-        else:
-            yield f"{name}: found {text[name]}, expected text"
+        yield from _text_problems(name, text[name])
     yield from _slug_problems(text["project_slug"])
-    for name, derived in _derive(text).items():
-        if text.get(name, derived) != derived:
-            yield f"{name}: found {text[name]!r}, expected {derived!r}: it is no question, but follows from the answers"
     if not EMAIL.fullmatch(text["author_email"]):
         yield f"author_email: found {text['author_email']!r}, expected an address such as name@example.com"
     addresses = "; ".join(f"{kind}: {example}" for kind, (_, example) in URLS.items())
@@ -125,20 +128,6 @@ def find_problems(answers: Answers) -> Iterator[str]:
             yield f"{name}: found {text[name]!r}, expected {' or '.join(allowed)}{others.get(name, '')}"
     if Path(text["dvc_remote"].lower()).parts[:2] == ("..", text["project_slug"]):
         yield f"dvc_remote: found {text['dvc_remote']!r}, which is inside the project; expected a folder outside"
-
-
-def _derive(text: Mapping[str, str]) -> dict[str, str]:
-    """Return what each private variable must be: nobody is asked for it, but a command line may try to set it."""
-    package = text["project_slug"].replace("-", "_")
-    return {
-        "__asking": declared()["__asking"],
-        "__package_name": package,
-        "__distribution": package.replace("_", "-"),
-        "__api": yes_or_no(text["api"]),
-        "__dvc_remote": remote_kind(text["dvc_remote"]),
-        "__remote_url": remote_url(text),
-        "__checked": declared()["__checked"],
-    }
 
 
 def sound_slug(project_name: object) -> str:
@@ -196,6 +185,12 @@ def reserved_names() -> dict[str, str]:
 
 def _locks() -> list[str]:
     return [path.read_text(encoding="utf-8") for path in (PROJECT / "requirements").glob("*.txt")]
+
+
+def _type_problems(answers: Answers) -> Iterator[str]:
+    for name, answer in answers.items():
+        if name[:1] != "_" and not isinstance(answer, str | bool | int | float):
+            yield f"{name}: found {answer!r}, expected text"
 
 
 def _text_problems(name: str, text: str) -> Iterator[str]:

@@ -94,7 +94,7 @@ def run_session(project: Path, name: str, has_tests: bool) -> Result:
     report.unlink(missing_ok=True)
     arguments = ["--", "HEAD"] if name == "compare" else []
     if name == "compare":
-        commit(project)
+        commit(project, "Train")
     began = time.perf_counter()
     environment = {"PYTEST_ADDOPTS": f"--junitxml={report}"} if has_tests else {}
     run(project, sys.executable, "bootstrap.py", name, *arguments, environment=environment)
@@ -125,10 +125,10 @@ def run_hooks(project: Path) -> Result:
     return Result(round(time.perf_counter() - began, 1), 0)
 
 
-def commit(project: Path) -> None:
-    """Commit what the pipeline has made."""
-    run(project, "git", "add", ".")
-    run(project, "git", "-c", "user.name=T", "-c", "user.email=t@example.com", "commit", "-qm", "Train")
+def commit(project: Path, message: str) -> None:
+    """Commit all that is in a folder."""
+    run(project, "git", "add", "--all")
+    run(project, "git", "-c", "user.name=T", "-c", "user.email=t@example.com", "commit", "-qm", message)
 
 
 def find_programs(project: Path, environment: str = ".venv") -> Path:

@@ -5,7 +5,6 @@ The version before is this template with a few changes undone and, where there i
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -14,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, copy_template
 
-from .projects import clean_environment, find_programs
+from .projects import clean_environment, commit, find_programs
 
 PROJECT = "{{cookiecutter.project_slug}}"
 AGED = [  # file, as it is now, as it was in the version before
@@ -62,21 +61,10 @@ def bootstrap(project: Path, *arguments: str, code: int = 0) -> str:
     return run(project, sys.executable, "bootstrap.py", *arguments, code=code)
 
 
-def commit(folder: Path, message: str) -> None:
-    """Commit all that is in a folder."""
-    run(folder, "git", "add", "--all")
-    run(folder, "git", "-c", "user.name=T", "-c", "user.email=t@example.com", "commit", "--quiet", "-m", message)
-
-
-def copy_template(folder: Path) -> None:
-    """Copy the files of this template, as they lie here, into an emptied folder."""
-    for path in folder.iterdir():
-        if path.name != ".git":
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for name in run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")[:-1]:
-        if (ROOT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+def replace_template(folder: Path) -> None:
+    """Have the files of this template in a repository, and no others."""
+    run(folder, "git", "rm", "-r", "--quiet", "--ignore-unmatch", ".")
+    copy_template(folder)
 
 
 def make_older(template: Path) -> None:
@@ -110,11 +98,11 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
             files.extractall(folder, filter="data")
         commit(folder, "The last release")
         run(folder, "git", "tag", *RELEASED)
-    copy_template(folder)
+    replace_template(folder)
     make_older(folder)
     commit(folder, "An aged version")
     run(folder, "git", "tag", "aged")
-    copy_template(folder)
+    replace_template(folder)
     commit(folder, "This version")
     return folder
 
@@ -200,3 +188,17 @@ def test_option_is_added_and_taken_away_later(project: Path) -> None:
         bootstrap(project, "lint", "types")
     after = run(project, "git", "ls-files")
     assert set(after.split()) ^ set(before.split()) == {ADDED_SINCE, REMOVED_SINCE}
+
+
+def test_project_that_cookiecutter_made_is_linked_and_follows(template: Path, project: Path) -> None:
+    (project / ".cruft.json").unlink()
+    commit(project, "As if cookiecutter had made it")
+    bootstrap(project, "update", "--", "--help")  # installs cruft
+    cruft = find_programs(project, ".nox/update-alone") / "cruft"
+    link = [str(cruft), "link", str(template), "--checkout", "aged", "--no-input", "--extra-context", '{"api": "no"}']
+    run(project, *link)
+    commit(project, "Link")
+    bootstrap(project, "update")
+    assert (project / ADDED_SINCE).exists()
+    assert not (project / "docs" / "service.md").exists()
+    run(project, str(cruft), "check")

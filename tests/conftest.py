@@ -2,6 +2,8 @@
 
 import ast
 import json
+import shutil
+import subprocess
 import tomllib
 from collections.abc import Callable
 from functools import cache
@@ -25,7 +27,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
 each_case = pytest.mark.parametrize("case", CASES)
 
 
-def bake(folder: Path, **answers: str) -> Path:
+def bake(folder: Path, **answers: object) -> Path:
     """Render the template into a folder with default configuration, and return the project's."""
     made = cookiecutter(str(ROOT), no_input=True, default_config=True, output_dir=str(folder), extra_context=answers)
     return Path(made)
@@ -47,3 +49,14 @@ def list_files(project: Path) -> set[str]:
 def parse(suffix: str, text: str) -> bool:
     """Return whether a file's text has content, if files of its kind can be parsed; most are the same in all cases."""
     return bool(PARSERS[suffix](text)) if suffix in PARSERS else True
+
+
+def copy_template(folder: Path) -> Path:
+    """Copy the template's files, as they lie here, into a folder, and return it."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
+    for name in names:
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    return folder

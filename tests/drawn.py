@@ -85,12 +85,12 @@ ODD = [
     *sorted(DEVICES)[:4],
     *(text for text in declared().values() if isinstance(text, str)),
 ]
-odd = st.one_of(st.sampled_from(ODD), st.text(min_size=1, max_size=210))
+ODD_TEXTS = st.one_of(st.sampled_from(ODD), st.text(min_size=1, max_size=210))
 
 
 def mostly(sound: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     """Return a strategy that is sound but for one answer in eight: a project needs all of them sound."""
-    return st.integers(0, 7).flatmap(lambda number: sound if number else odd)
+    return st.integers(0, 7).flatmap(lambda number: sound if number else ODD_TEXTS)
 
 
 PRINTED = st.text(st.characters(categories=["L", "M", "N", "P", "S"]), min_size=1, max_size=60)
