@@ -1,7 +1,8 @@
 """Render cases, and run their projects' own sessions on them; nothing is mended in between.
 
 `--record` keeps what came out in `docs/proof.json` and, as a table, in `docs/proof.md`. A case whose project has not
-changed by a byte since it passed is not run again; where a case fails, the others still run.
+changed by a byte since it passed is not run again, and one that has changed is no longer proven; where a case fails,
+the others still run.
 """
 
 import argparse
@@ -32,12 +33,14 @@ SESSIONS = {
     "types": False,
     "tests": True,
     "e2e": True,
-    **({"engines": True} if sys.platform == "linux" else {}),  # servers that are installed easily there alone
+    "engines": True,
     "repro": False,
     "predict": False,
     "notebooks": False,
     "compare": False,
 }
+LINUX_ONLY = {"engines"}  # its servers are installed easily there alone
+COLUMNS = [*SESSIONS, "pre-commit"]
 FOREIGN = ("NOX_CURRENT_SESSION", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "VIRTUAL_ENV")
 SHOWN = ("cookiecutter", "nox", "uv", "dvc", "numpy", "onnxruntime", "pyarrow", "scikit-learn", "pytest")
 Record = dict[str, Any]
@@ -69,17 +72,40 @@ class ProofError(Exception):
     """A session of a project has failed, or has not run all its tests."""
 
 
-def prove(case: str, answers: Mapping[str, str], known: Record) -> Record:
-    """Render a case and run its sessions; return what came out, or what is known where nothing has changed."""
-    shutil.rmtree(FOLDER / case, ignore_errors=True)
-    project = bake(FOLDER / case, **answers)
+def prove(case: str, answers: Mapping[str, str]) -> Record:
+    """Render a case, run its sessions, and return what came out.
+
+    Raises:
+        ProofError: a session has failed.
+    """
+    project = render(case, answers)
     digest = digest_files(project)
-    if known.get("digest") == digest and list(known["sessions"]) == [*SESSIONS, "pre-commit"]:
-        return known
-    results = {name: run_session(project, name, has_tests) for name, has_tests in SESSIONS.items()}
+    results = {name: run_session(project, name) for name in SESSIONS if runs_here(name)}
     results["pre-commit"] = run_hooks(project)
     python = run(project, str(find_programs(project) / "python"), "--version").split()[-1]
+    shutil.rmtree(project.parent)
     return {"digest": digest, "python": python, "sessions": {name: list(result) for name, result in results.items()}}
+
+
+def is_proven(record: Record, case: str, answers: Mapping[str, str]) -> bool:
+    """Return whether a record speaks of the case as it is rendered now, and of every session."""
+    if not {name for name in COLUMNS if runs_here(name)} <= set(record["sessions"]):
+        return False
+    project = render(case, answers)
+    digest = digest_files(project)
+    shutil.rmtree(project.parent)
+    return bool(record["digest"] == digest)
+
+
+def runs_here(session: str) -> bool:
+    """Return whether this system can run a session."""
+    return sys.platform == "linux" or session not in LINUX_ONLY
+
+
+def render(case: str, answers: Mapping[str, str]) -> Path:
+    """Render a case anew, and return its project."""
+    shutil.rmtree(FOLDER / case, ignore_errors=True)
+    return bake(FOLDER / case, **answers)
 
 
 def digest_files(project: Path) -> str:
@@ -88,8 +114,9 @@ def digest_files(project: Path) -> str:
     return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
 
 
-def run_session(project: Path, name: str, has_tests: bool) -> Result:
+def run_session(project: Path, name: str) -> Result:
     """Run a session as the project's user would, through its bootstrap; see that none of its tests was skipped."""
+    has_tests = SESSIONS[name]
     report = project.parent / "junit.xml"
     report.unlink(missing_ok=True)
     arguments = ["--", "HEAD"] if name == "compare" else []
@@ -166,27 +193,31 @@ def describe_versions() -> dict[str, str]:
     return {"system": f"{platform.system()}, {os.cpu_count()} cores", **{name: pins[name] for name in SHOWN}}
 
 
-def write_page(proof: Record, cases: Iterable[str]) -> None:
-    """Write the data and the table."""
+def write_proof(proof: Record, cases: Iterable[str]) -> None:
+    """Write the data and the page."""
     DATA.write_text(json.dumps(proof, indent=1) + "\n", encoding="utf-8", newline="\n")
-    names = [*SESSIONS, "pre-commit"]
-    rows = [[*("case", "Python"), *names, "rendered files"], ["---"] * (len(names) + 3)]
+    PAGE.write_text(format_page(proof, cases), encoding="utf-8", newline="\n")
+
+
+def format_page(proof: Record, cases: Iterable[str]) -> str:
+    """Return the page, with a table of cases and sessions."""
+    rows = [[*("case", "Python"), *COLUMNS, "rendered files"], ["---"] * (len(COLUMNS) + 3)]
     whole = 0.0
     for case in cases:
         record = proof["cases"].get(case)
         if record is None:
-            rows.append([case, "", *["not proven"] * len(names), ""])
+            rows.append([case, "", *["not proven"] * len(COLUMNS), ""])
             continue
         results = {name: Result(*result) for name, result in record["sessions"].items()}
         whole += sum(result.seconds for result in results.values())
-        rows.append([case, record["python"], *(str(results[name]) for name in names), f"`{record['digest'][:12]}`"])
+        cells = [str(results.get(name, "not run")) for name in COLUMNS]
+        rows.append([case, record["python"], *cells, f"`{record['digest'][:12]}`"])
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     versions = ", ".join(
         f"{name} {version}" if name != "system" else version for name, version in proof["versions"].items()
     )
     counts = {"cases": len(rows) - 2, "proven": len(proof["cases"]), "minutes": round(whole / 60)}
-    text = PAGE_TEXT.format(table=table, versions=versions, **counts)
-    PAGE.write_text(text, encoding="utf-8", newline="\n")
+    return PAGE_TEXT.format(table=table, versions=versions, **counts)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -198,20 +229,22 @@ def main(argv: list[str] | None = None) -> int:
     cases = load_cases()
     if unknown := set(arguments.case) - set(cases):
         parser.error(f"found {', '.join(sorted(unknown))}, expected some of {', '.join(cases)}")
-    proof: Record = json.loads(DATA.read_text(encoding="utf-8")) if DATA.exists() else {"cases": {}}
-    known = proof["cases"] if arguments.record else {}
-    proof = {"versions": describe_versions(), "cases": {case: known[case] for case in cases if case in known}}
+    stored = json.loads(DATA.read_text(encoding="utf-8"))["cases"] if arguments.record and DATA.exists() else {}
+    proven = {case: stored[case] for case in cases if case in stored and is_proven(stored[case], case, cases[case])}
+    proof = {"versions": describe_versions(), "cases": proven}
+    pending = [case for case in arguments.case or cases if case not in proven]
+    print(f"{len(proven)} of {len(cases)} cases are proven already, {len(pending)} will run", flush=True)
+    if arguments.record:
+        write_proof(proof, cases)
     failed = []
-    for number, case in enumerate(arguments.case or cases, start=1):
-        print(f"== {case} ({number} of {len(arguments.case or cases)})", flush=True)
+    for number, case in enumerate(pending, start=1):
+        print(f"== {case} ({number} of {len(pending)})", flush=True)
         try:
-            proof["cases"][case] = prove(case, cases[case], known.get(case, {}))
-            shutil.rmtree(FOLDER / case)
+            proven[case] = prove(case, cases[case])
         except (FailedHookException, ProofError) as error:
             failed.append(f"{case}: {error}")
-            proof["cases"].pop(case, None)
         if arguments.record:
-            write_page(proof, cases)
+            write_proof(proof, cases)
     print("\n".join(failed) or "every session of every case passed", flush=True)
     return bool(failed)
 

@@ -1,5 +1,6 @@
 """The cases: any two answers meet, and each case renders exactly the files that its golden file lists."""
 
+import json
 from itertools import combinations
 
 import pytest
@@ -54,8 +55,6 @@ def test_no_golden_file_is_left_over() -> None:
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_default_of_an_option_is_its_first_answer(option: str) -> None:
-    import json
-
     default = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))[option]
     assert default == OPTIONS[option][0]
     assert yes_or_no(default) in ("", default)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from proofs import projects
+
 from .conftest import CASES, ROOT
 
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml")) + sorted(ROOT.glob("*/.github/workflows/*.yml"))
@@ -52,6 +54,12 @@ def test_tree_in_the_readme_is_the_one_that_is_rendered() -> None:
     files = (ROOT / "tests" / "golden" / "default.txt").read_text(encoding="utf-8").splitlines()
     assert len(named) > 12
     assert [name for name in named if not any(file.startswith(name) for file in files)] == []
+
+
+def test_page_of_the_proof_is_what_its_data_say() -> None:
+    proof = json.loads(projects.DATA.read_text(encoding="utf-8"))
+    assert set(proof["cases"]) <= set(CASES)
+    assert projects.PAGE.read_text(encoding="utf-8") == projects.format_page(proof, CASES), "run bootstrap.py proof"
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/decisions.md"])
