@@ -48,8 +48,8 @@ PAGE_TEXT = """# Proof
 
 Written by `python3 bootstrap.py proof`, never by hand. Each case is rendered, installed from its locks, and put through
 its own sessions; nothing is mended in between. A cell says what passed: the number of tests, and the seconds. A skipped
-test fails its session. The last column is the beginning of the SHA-256 of all files that were rendered: a case that has
-changed by a byte is proven anew.
+test fails its session; without the service, `engines` has no tests. The last column is the beginning of the SHA-256 of
+all files that were rendered: a case that has changed by a byte is proven anew.
 
 {proven} of {cases} cases are proven, in {minutes} minutes. {versions}.
 
