@@ -169,8 +169,8 @@ def update(session: nox.Session) -> None:
     install_locked(session, folder, "update.txt")
     run(session, "cruft", "update", "--skip-apply-ask", *session.posargs, venv=folder)
     unmerged = session.run("git", "diff", "--name-only", "--diff-filter=U", "--relative", external=True, silent=True)
-    rejected = [str(path.relative_to(ROOT)) for path in ROOT.rglob("*.rej")]
-    if left := [*str(unmerged).split(), *rejected]:
+    rejected = session.run("git", "ls-files", "--others", "--exclude-standard", "*.rej", external=True, silent=True)
+    if left := [*str(unmerged).splitlines(), *str(rejected).splitlines()]:
         session.error(f"both sides have changed {', '.join(left)}; edit them, then git add them, and remove each .rej")
 
 

@@ -118,13 +118,14 @@ def test_workflows_retrain_in_a_clone_and_release_what_was_promoted(
         monkeypatch.setitem(ENVIRONMENT, f"GIT_{variable}_NAME", "somebody")
         monkeypatch.setitem(ENVIRONMENT, f"GIT_{variable}_EMAIL", "1+somebody@users.noreply.github.com")
     monkeypatch.setitem(ENVIRONMENT, "GITHUB_OUTPUT", str(output))
-    retrain, pull, issue = read_steps("retrain.yml")
+    retrain, pull, issue, other = read_steps("retrain.yml")
     run_step(retrain, REASON="on schedule")
     assert output.read_text() == "branch=retraining/v0.1.0\nversion=v0.1.0\n"
     assert "refs/heads/retraining/v0.1.0" in run_in(trained, "git", "ls-remote", "origin")
     for step in (pull, issue):
         program, *arguments = shlex.split(str(step["run"]))
         assert (program, Path(arguments[-1]).exists()) == ("gh", True)
+    assert str(other["if"]) == str(issue["if"]).replace("failure() && ", "failure() && !(", 1) + ")"
     monkeypatch.chdir(trained)
     run_in(trained, "git", "pull", "--quiet", "--tags", "origin", "retraining/v0.1.0")
     run_in(trained, TRAIN, "promote", "v0.1.0", "--reason", "the pull request was merged", "--push")
