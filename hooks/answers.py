@@ -62,8 +62,8 @@ class AnswersExtension(Extension):
         super().__init__(environment)
         # An update renders two versions of the template in one process: each must import its own copy of this module.
         sys.modules.pop(__name__, None)
-        self.asked: Iterator[str] | None = None
-        self.templated: list[str] = []
+        self.answered: Answers | None = None
+        self.templated: dict[str, str] = {}
         environment.filters.update(
             begin_answers=self.begin_answers,
             sound_slug=sound_slug,
@@ -76,29 +76,29 @@ class AnswersExtension(Extension):
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002  # Jinja's
         """Keep an answer with template syntax from being rendered, and remember it; check before a folder is named."""
-        if source == PROJECT.name:
-            return "{{ (cookiecutter | check_answers and cookiecutter).project_slug }}"
-        if self.asked is None or source == next(self.asked, None) or not TEMPLATE_SYNTAX.search(source):
+        if self.answered is None:
+            check = "{{ (cookiecutter | check_answers and cookiecutter).project_slug }}"
+            return check if source == PROJECT.name else source
+        variable = next(variable for variable in declared() if variable not in self.answered)
+        if source == str(declared()[variable]) or not TEMPLATE_SYNTAX.search(source):
             return source
-        self.templated.append(source)
+        self.templated[variable] = source
         return "template-syntax"
 
-    def begin_answers(self, _: str) -> str:
-        """Begin to watch; return the variable's own source, which the last check wants to see."""
-        texts = {name: str(value) for name, value in declared().items() if name[:1] != "_" or name[:2] == "__"}
-        self.asked = iter(text for name, text in texts.items() if name != "__asking")  # in cookiecutter's order
-        return texts["__asking"]
+    def begin_answers(self, answers: Answers) -> str:
+        """Watch while cookiecutter adds answers to these; return the variable's own source, for the last check."""
+        self.answered = answers
+        return str(declared()["__asking"])
 
     def check_answers(self, answers: Answers) -> str:
-        """Refuse answers that would render badly; return the variable's own source, which the last check wants to see.
+        """Refuse answers that would render badly; return the variable's own source, for the last check.
 
         Raises:
             FailedHookException: with a sentence for every problem.
         """
-        self.asked = None
-        syntax = "expected plain text without {{, {%, {# or # jinja:"
-        problems = [f"found {text!r} in an answer, {syntax}" for text in self.templated]
-        problems += list(_type_problems(answers)) or [*find_problems(answers), *self._private_problems(answers)]
+        self.answered = None
+        given = {**answers, **self.templated}
+        problems = list(_type_problems(given)) or [*find_problems(given), *self._private_problems(answers)]
         if problems:
             raise FailedHookException("\n".join(["The project was not made:", *(f"- {line}" for line in problems)]))
         return str(declared()["__checked"])
@@ -109,8 +109,8 @@ class AnswersExtension(Extension):
             if name[:2] == "__" and name in answers and isinstance(source, str):
                 own = name in ("__asking", "__checked")
                 expected = source if own else self.environment.from_string(source).render(cookiecutter=answers)
-                if answers[name] != expected:
-                    yield f"{name}: found {answers[name]!r}, expected {expected!r}; it is no question, leave it out"
+                if (found := self.templated.get(name, answers[name])) != expected:
+                    yield f"{name}: found {found!r}, expected {expected!r}; it is no question, leave it out"
 
 
 def find_problems(answers: Answers) -> Iterator[str]:
@@ -188,8 +188,8 @@ def _locks() -> list[str]:
 
 
 def _type_problems(answers: Answers) -> Iterator[str]:
-    for name, answer in answers.items():
-        if name[:1] != "_" and not isinstance(answer, str | bool | int | float):
+    for name in declared():
+        if name[:1] != "_" and not isinstance(answer := answers.get(name), str | bool | int | float):
             yield f"{name}: found {answer!r}, expected text"
 
 
@@ -200,6 +200,8 @@ def _text_problems(name: str, text: str) -> Iterator[str]:
         yield f"{name}: found {text!r}, expected no white space at its ends"
     if not text.isprintable():
         yield f"{name}: found {text!r}, expected one line without control characters"
+    if TEMPLATE_SYNTAX.search(text):
+        yield f"{name}: found {text!r}, expected plain text without {{{{, {{%, {{# or # jinja:"
     if len(text) > LONGEST_TEXT:
         yield f"{name}: found {len(text)} characters, expected {LONGEST_TEXT} at most"
 

@@ -65,12 +65,18 @@ OTHERS = [
         ({"dvc_remote": url}, f"dvc_remote: found {url!r}, expected local or s3")
         for url in ("C:\\data", "a#b", "ssh://host", "s3://", ".", "data", "..", "/", "~~", "x:y")
     ),
-    ({"description": "{{ 7*7 }}"}, "found '{{ 7*7 }}' in an answer, expected plain text without"),
-    ({"project_name": "{% raw %}"}, "found '{% raw %}' in an answer"),
-    ({"author_name": "{{ 1/0 }}"}, "found '{{ 1/0 }}' in an answer"),
-    ({"project_slug": "{{ cookiecutter.project_name }}"}, "found '{{ cookiecutter.project_name }}' in an answer"),
-    ({"description": "# jinja: for x in y"}, "found '# jinja: for x in y' in an answer"),
-    ({"description": "a\n# jinja: if 1/0\nx\n# jinja: endif"}, "in an answer, expected plain text"),
+    ({"description": "{{ 7*7 }}"}, "description: found '{{ 7*7 }}', expected plain text without"),
+    ({"description": "{{cookiecutter.project_slug}}"}, "description: found '{{cookiecutter.project_slug}}', expected"),
+    ({"project_name": "{% raw %}"}, "project_name: found '{% raw %}', expected plain text"),
+    ({"author_name": "{{ 1/0 }}"}, "author_name: found '{{ 1/0 }}', expected plain text"),
+    (
+        {"project_slug": "{{ cookiecutter.project_name }}"},
+        "found '{{ cookiecutter.project_name }}', expected lower-case",
+    ),
+    ({"license": "{{ 1/0 }}"}, "license: found '{{ 1/0 }}', expected MIT or"),
+    ({"description": "# jinja: for x in y"}, "found '# jinja: for x in y', expected plain text"),
+    ({"description": "a\n# jinja: if 1/0\nx\n# jinja: endif"}, "expected plain text without"),
+    ({"description": ["{{ 1/0 }}", "a"]}, "description: found '{{ 1/0 }}', expected plain text"),
     # answers that make no sense together
     ({"dvc_remote": "../penguins"}, "dvc_remote: found '../penguins', which is inside the project; expected a folder"),
     (
@@ -86,7 +92,11 @@ OTHERS = [
     ({"__remote_url": "x\n[cache]"}, "__remote_url: found 'x\\n[cache]', expected '../penguins-dvc'"),
     ({"__checked": "x"}, "__checked: found 'x', expected '{{ cookiecutter | check_answers }}'"),
     ({"__asking": "x", "project_name": "{{ 7*7 }}"}, "__asking: found 'x', expected"),
-    *(({"author_name": source}, f"found {source!r} in an answer") for source in DECLARED.values() if "{{" in source),
+    *(
+        ({"author_name": source}, f"author_name: found {source!r}, expected plain text")
+        for source in DECLARED.values()
+        if "{{" in source
+    ),
 ]
 
 
@@ -111,8 +121,26 @@ def test_answer_that_is_no_text_is_refused_in_a_sentence(name: str, value: objec
     assert list(tmp_path.iterdir()) == []
 
 
-@given(answers=drawn_answers)
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_any_answers_are_refused_or_render_what_parses(answers: dict[str, str]) -> None:
-    with rendered_or_refused(answers, Counter()) as project:
-        assert project is None or (project / "dvc.yaml").exists()
+def test_one_wrong_answer_is_one_sentence(tmp_path: Path) -> None:
+    for answers in ({"api": 2}, {"license": "GPL", "api": True}, {"description": "{{ 7*7 }}", "api": False}):
+        with pytest.raises(FailedHookException) as refused:
+            bake(tmp_path, **answers)
+        assert len(str(refused.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(("answer", "served"), [(True, True), ("ON", True), (False, False), ("n", False)])
+def test_yes_and_no_are_understood_however_they_are_written(answer: object, served: bool, tmp_path: Path) -> None:
+    assert (bake(tmp_path, api=answer) / "docs" / "service.md").exists() == served
+
+
+def test_any_answers_are_refused_or_render_what_parses() -> None:
+    outcomes: Counter[str] = Counter()
+
+    @given(answers=drawn_answers)
+    @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    def check(answers: dict[str, str]) -> None:
+        with rendered_or_refused(answers, outcomes) as project:
+            assert project is None or (project / "dvc.yaml").exists()
+
+    check()
+    assert min(outcomes["rendered"], outcomes["refused"]) > 15

@@ -12,11 +12,15 @@ from cookiecutter.exceptions import FailedHookException
 from .conftest import ROOT, bake, copy_template
 
 
-def run_cookiecutter(folder: Path, *arguments: str, program: str = "cookiecutter") -> subprocess.CompletedProcess[str]:
-    """Run cookiecutter's or cruft's command line as a person would."""
+def run_cookiecutter(
+    folder: Path, *arguments: str, program: str = "cookiecutter", typed: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run cookiecutter's or cruft's command line as a person would, who types lines at its prompts."""
     command = [str(Path(sys.executable).parent / program), *arguments]
     environment = {**os.environ, "HOME": str(folder), "USERPROFILE": str(folder)}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=environment, input=typed, capture_output=True, text=True, check=False
+    )
 
 
 def test_command_line_names_every_problem_at_once_without_a_traceback(tmp_path: Path) -> None:
@@ -28,11 +32,30 @@ def test_command_line_names_every_problem_at_once_without_a_traceback(tmp_path: 
     assert lines[0] == "The project was not made:"
     assert sorted(line.split(":")[0] for line in lines[1:]) == [
         "- author_email",
-        "- found '{{ 1/0 }}' in an answer, expected plain text without {{, {%, {# or # jinja",
+        "- description",
         "- project_slug",
         "- python_version",
     ]
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_typed_is_checked_as_what_is_given(tmp_path: Path) -> None:
+    done = run_cookiecutter(tmp_path, str(ROOT), typed="\n\n{{ braces }}\n" + "\n" * 7)
+    assert done.returncode == 1
+    assert "- description: found '{{ braces }}', expected plain text without {{, {%, {# or # jinja:" in done.stdout
+    assert not (tmp_path / "penguins").exists()
+    done = run_cookiecutter(tmp_path, str(ROOT), typed="Birds\n\n{ braces }\n" + "\n" * 4 + "no\n\n\n")
+    assert done.returncode == 0, done.stdout
+    assert "{ braces }" in (tmp_path / "birds" / "README.md").read_text()
+
+
+def test_config_file_may_say_yes_as_yaml_does(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("default_context:\n  api: no\n  python_version: 3.13\n")
+    done = run_cookiecutter(tmp_path, str(ROOT), "--no-input", "--config-file", str(config))
+    assert done.returncode == 0, done.stdout
+    assert not (tmp_path / "penguins" / "docs" / "service.md").exists()
+    assert (tmp_path / "penguins" / ".python-version").read_text() == "3.13\n"
 
 
 def test_cruft_creates_and_refuses_as_cookiecutter_does(tmp_path: Path) -> None:
