@@ -132,6 +132,8 @@ def lock(session: nox.Session) -> None:
     folder = render(session, scratch / "rendered", {}, "--accept-hooks=no")  # every option's files remain
     with session.chdir(folder):
         session.run("nox", "--sessions", "lock", "--", *session.posargs)
+    for path in (TEMPLATE / "requirements").glob("*.txt"):
+        path.unlink()
     for path in (folder / "requirements").glob("*.txt"):
         shutil.copy(path, TEMPLATE / "requirements")
     shutil.copy(folder / "requirements" / "nox.txt", ROOT / "requirements")

@@ -50,7 +50,9 @@ def draw(console: Console, parent: Path) -> None:
     )
     run(project, "git", "add", ".")
     run(project, "git", "commit", "--quiet", "--message", "Train the first model")
+    show(console, 'git add . && git commit --quiet --message "Train the first model"')
     programs = project / ".venv" / ("Scripts" if os.name == "nt" else "bin")
+    show(console, "source .venv/bin/activate")
     answer = run(project, programs / "penguins-predict", "predict", RECORD)
     show(console, f"penguins-predict predict '{RECORD}'", answer)
     for command in LIFE:
@@ -74,10 +76,10 @@ def run(folder: Path, program: str | Path, *arguments: str) -> str:
     return done.stdout.rstrip()
 
 
-def show(console: Console, command: str, printed: str) -> None:
+def show(console: Console, command: str, printed: str = "") -> None:
     """Show a command after its prompt, and below it what it printed."""
     console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
-    console.print(Text(printed), end="\n\n")
+    console.print(Text(printed), end="\n\n" if printed else "")
 
 
 def main() -> None:

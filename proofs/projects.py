@@ -116,7 +116,8 @@ def digest_files(project: Path) -> str:
 
 def run_session(project: Path, name: str) -> Result:
     """Run a session as the project's user would, through its bootstrap; see that none of its tests was skipped."""
-    has_tests = SESSIONS[name]
+    engines = list(project.glob("packages/predict/tests/service/engines"))
+    has_tests = bool(engines) if name == "engines" else SESSIONS[name]
     report = project.parent / "junit.xml"
     report.unlink(missing_ok=True)
     arguments = ["--", "HEAD"] if name == "compare" else []
@@ -126,8 +127,7 @@ def run_session(project: Path, name: str) -> Result:
     environment = {"PYTEST_ADDOPTS": f"--junitxml={report}"} if has_tests else {}
     run(project, sys.executable, "bootstrap.py", name, *arguments, environment=environment)
     seconds = time.perf_counter() - began
-    without = not has_tests or (name == "engines" and not report.exists())  # a case may have no servers
-    return Result(round(seconds, 1), 0 if without else count_tests(report, name))
+    return Result(round(seconds, 1), count_tests(report, name) if has_tests else 0)
 
 
 def count_tests(report: Path, name: str) -> int:
@@ -233,8 +233,8 @@ def main(argv: list[str] | None = None) -> int:
     proven = {case: stored[case] for case in cases if case in stored and is_proven(stored[case], case, cases[case])}
     proof = {"versions": describe_versions(), "cases": proven}
     pending = [case for case in arguments.case or cases if case not in proven]
-    print(f"{len(proven)} of {len(cases)} cases are proven already, {len(pending)} will run", flush=True)
     if arguments.record:
+        print(f"{len(proven)} of {len(cases)} cases are proven already", flush=True)
         write_proof(proof, cases)
     failed = []
     for number, case in enumerate(pending, start=1):
@@ -245,7 +245,7 @@ def main(argv: list[str] | None = None) -> int:
             failed.append(f"{case}: {error}")
         if arguments.record:
             write_proof(proof, cases)
-    print("\n".join(failed) or "every session of every case passed", flush=True)
+    print("\n".join(failed) or f"{len(pending)} cases ran, and all their sessions passed", flush=True)
     return bool(failed)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import bake
 
-from .projects import FOLDER, find_programs, run
+from .projects import FOLDER, clean_environment, find_programs, run
 
 PREDICT, TRAIN = "packages/predict/src/penguins_predict", "packages/train/src/penguins_train"
 SERVICE, LIFECYCLE = "packages/predict/tests/service", "packages/train/tests/lifecycle"
@@ -93,7 +93,8 @@ def project() -> Path:
 def run_tests(project: Path, tests: str) -> subprocess.CompletedProcess[str]:
     """Run tests of a project until one fails."""
     command = [str(find_programs(project) / "python"), "-m", "pytest", "--exitfirst", "--quiet", tests]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    environment = clean_environment()
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
 
 
 @contextmanager

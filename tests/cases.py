@@ -11,6 +11,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 PATH = FOLDER / "cases.toml"
+GOLDEN = FOLDER / "golden"  # the files that each case renders
 HEAD = "# Made by python3 bootstrap.py cases: name → answers; what is not said keeps its default.\n"
 Cases = dict[str, dict[str, str]]
 
@@ -36,13 +37,16 @@ def make_cases(options: Mapping[str, Sequence[str]], texts: Cases) -> Cases:
 
 
 def write_cases(cases: Cases) -> None:
-    """Write the cases as TOML, whose strings are JSON's."""
+    """Write the cases as TOML, whose strings are JSON's; remove the lists of files of cases that are no more."""
     quoted = {
         name: [f"{answer} = {json.dumps(value, ensure_ascii=False)}\n" for answer, value in answers.items()]
         for name, answers in cases.items()
     }
     parts = [HEAD, *("".join([f'["{name}"]\n', *lines]) for name, lines in quoted.items())]
     PATH.write_text("\n".join(parts), encoding="utf-8", newline="\n")
+    for path in GOLDEN.glob("*.txt"):
+        if path.stem not in cases:
+            path.unlink()
 
 
 def read_factors() -> tuple[dict[str, list[str]], Cases]:

@@ -46,9 +46,10 @@ def list_files(project: Path) -> set[str]:
 
 
 @cache
-def parse(suffix: str, text: str) -> bool:
-    """Return whether a file's text has content, if files of its kind can be parsed; most are the same in all cases."""
-    return bool(PARSERS[suffix](text)) if suffix in PARSERS else True
+def parse(suffix: str, text: str) -> None:
+    """Raise an error where a file of a kind that has a parser does not parse; most texts are the same in all cases."""
+    if suffix in PARSERS:
+        PARSERS[suffix](text)
 
 
 def copy_template(folder: Path) -> Path:

@@ -2,16 +2,16 @@
 
 import json
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 from pytest_regressions.file_regression import FileRegressionFixture
 
 from hooks.answers import yes_or_no
 
-from .cases import load_cases, make_cases, read_factors
+from .cases import GOLDEN, load_cases, make_cases, read_factors, write_cases
 from .conftest import CASES, ROOT, Rendered, each_case, list_files
 
-GOLDEN = ROOT / "tests" / "golden"
 OPTIONS, TEXTS = read_factors()
 
 
@@ -27,7 +27,7 @@ def test_any_two_answers_meet_in_a_case() -> None:
             assert any((case[one], case[other]) == pair for case in answered), pair
 
 
-def test_new_option_is_in_the_cases_of_the_day() -> None:
+def test_new_option_meets_the_others() -> None:
     cases = make_cases({**OPTIONS, "dashboard": ["yes", "no"]}, TEXTS)
     assert any(case.get("dashboard") == "no" and case.get("api") == "no" for case in cases.values())
     assert len(cases) <= len(CASES) + 2
@@ -51,6 +51,16 @@ def list_generic_files(case: str, rendered: Rendered) -> set[str]:
 
 def test_no_golden_file_is_left_over() -> None:
     assert {path.stem for path in GOLDEN.glob("*.txt")} == set(CASES)
+
+
+def test_cases_are_written_and_lists_of_others_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.cases.PATH", tmp_path / "cases.toml")
+    monkeypatch.setattr("tests.cases.GOLDEN", tmp_path)
+    for name in ("default", "gone"):
+        (tmp_path / f"{name}.txt").touch()
+    write_cases(CASES)
+    assert load_cases() == CASES
+    assert [path.stem for path in tmp_path.glob("*.txt")] == ["default"]
 
 
 @pytest.mark.parametrize("option", OPTIONS)

@@ -85,6 +85,12 @@ def test_workflow_is_pinned_bounded_and_least_privileged(workflow: Path) -> None
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
 
 
+def test_an_action_has_one_pin_in_all_workflows() -> None:
+    texts = [workflow.read_text(encoding="utf-8") for workflow in WORKFLOWS]
+    pins = {(action, pin) for text in texts for action, pin in re.findall(r"uses: ([\w/-]+)@(.*)", text)}
+    assert len({action for action, _ in pins}) == len(pins) > 2
+
+
 def test_workflow_covers_every_python_and_every_case() -> None:
     jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))["jobs"]
     assert jobs["tests"]["strategy"]["matrix"]["python"] == sorted(COOKIECUTTER["_choices"]["python_version"])

@@ -15,7 +15,7 @@ TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
 
 def test_table_knows_every_answer_of_its_options() -> None:
     choices = json.loads((ROOT / "cookiecutter.json").read_text())["_choices"]
-    choices["remote"] = list(URLS)
+    assert list(URLS) == choices["dvc_remote"]
     for option, owners in BELONGS.items():
         assert list(owners) == choices[option.removeprefix("__")]
 
