@@ -1,8 +1,8 @@
 """Render cases, and run their projects' own sessions on them; nothing is mended in between.
 
 `--record` keeps what came out in `docs/proof.json` and, as a table, in `docs/proof.md`. A case whose project has not
-changed by a byte since it passed is not run again, and one that has changed is no longer proven; where a case fails,
-the others still run.
+changed by a byte since it passed is not run again, and one that has changed is marked until it passes anew; where a
+case fails, the others still run.
 """
 
 import argparse
@@ -49,9 +49,10 @@ PAGE_TEXT = """# Proof
 Written by `python3 bootstrap.py proof`, never by hand. Each case is rendered, installed from its locks, and put through
 its own sessions; nothing is mended in between. A cell says what passed: the number of tests, and the seconds. A skipped
 test fails its session; without the service, `engines` has no tests. The last column is the beginning of the SHA-256 of
-all files that were rendered: a case that has changed by a byte is proven anew.
+all files that were rendered. A case that has changed by a byte since it passed is marked with †, and proven anew by the
+next run.
 
-{proven} of {cases} cases are proven, in {minutes} minutes. {versions}.
+{proven} of {cases} cases have passed, in {minutes} minutes; {current} of them as they are rendered now. {versions}.
 
 {table}
 """
@@ -78,8 +79,7 @@ def prove(case: str, answers: Mapping[str, str]) -> Record:
     Raises:
         ProofError: a session has failed.
     """
-    project = render(case, answers)
-    digest = digest_files(project)
+    digest = digest_files(project := render(case, answers))
     results = {name: run_session(project, name) for name in SESSIONS if runs_here(name)}
     results["pre-commit"] = run_hooks(project)
     python = run(project, str(find_programs(project) / "python"), "--version").split()[-1]
@@ -87,14 +87,10 @@ def prove(case: str, answers: Mapping[str, str]) -> Record:
     return {"digest": digest, "python": python, "sessions": {name: list(result) for name, result in results.items()}}
 
 
-def is_proven(record: Record, case: str, answers: Mapping[str, str]) -> bool:
-    """Return whether a record speaks of the case as it is rendered now, and of every session."""
-    if not {name for name in COLUMNS if runs_here(name)} <= set(record["sessions"]):
-        return False
-    project = render(case, answers)
-    digest = digest_files(project)
-    shutil.rmtree(project.parent)
-    return bool(record["digest"] == digest)
+def is_current(record: Record | None, digest: str) -> bool:
+    """Return whether a record speaks of a case as it is rendered now, and of every session that runs here."""
+    wanted = {name for name in COLUMNS if runs_here(name)}
+    return record is not None and record["digest"] == digest and wanted <= set(record["sessions"])
 
 
 def runs_here(session: str) -> bool:
@@ -106,6 +102,13 @@ def render(case: str, answers: Mapping[str, str]) -> Path:
     """Render a case anew, and return its project."""
     shutil.rmtree(FOLDER / case, ignore_errors=True)
     return bake(FOLDER / case, **answers)
+
+
+def digest_case(case: str, answers: Mapping[str, str]) -> str:
+    """Return the digest of a case as it is rendered now."""
+    digest = digest_files(project := render(case, answers))
+    shutil.rmtree(project.parent)
+    return digest
 
 
 def digest_files(project: Path) -> str:
@@ -202,7 +205,7 @@ def write_proof(proof: Record, cases: Iterable[str]) -> None:
 def format_page(proof: Record, cases: Iterable[str]) -> str:
     """Return the page, with a table of cases and sessions."""
     rows = [[*("case", "Python"), *COLUMNS, "rendered files"], ["---"] * (len(COLUMNS) + 3)]
-    whole = 0.0
+    whole, current = 0.0, 0
     for case in cases:
         record = proof["cases"].get(case)
         if record is None:
@@ -211,13 +214,15 @@ def format_page(proof: Record, cases: Iterable[str]) -> str:
         results = {name: Result(*result) for name, result in record["sessions"].items()}
         whole += sum(result.seconds for result in results.values())
         cells = [str(results.get(name, "not run")) for name in COLUMNS]
-        rows.append([case, record["python"], *cells, f"`{record['digest'][:12]}`"])
+        changed = record["digest"] != proof["rendered"][case]
+        current += not changed
+        rows.append([case, record["python"], *cells, f"`{record['digest'][:12]}`{' †' if changed else ''}"])
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     versions = ", ".join(
         f"{name} {version}" if name != "system" else version for name, version in proof["versions"].items()
     )
-    counts = {"cases": len(rows) - 2, "proven": len(proof["cases"]), "minutes": round(whole / 60)}
-    return PAGE_TEXT.format(table=table, versions=versions, **counts)
+    counts = {"cases": len(rows) - 2, "proven": len(proof["cases"]), "current": current}
+    return PAGE_TEXT.format(table=table, versions=versions, minutes=round(whole / 60), **counts)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -229,20 +234,23 @@ def main(argv: list[str] | None = None) -> int:
     cases = load_cases()
     if unknown := set(arguments.case) - set(cases):
         parser.error(f"found {', '.join(sorted(unknown))}, expected some of {', '.join(cases)}")
-    stored = json.loads(DATA.read_text(encoding="utf-8"))["cases"] if arguments.record and DATA.exists() else {}
-    proven = {case: stored[case] for case in cases if case in stored and is_proven(stored[case], case, cases[case])}
-    proof = {"versions": describe_versions(), "cases": proven}
-    pending = [case for case in arguments.case or cases if case not in proven]
+    pending = list(arguments.case or cases)
+    proof: Record = {"cases": {}}
     if arguments.record:
-        print(f"{len(proven)} of {len(cases)} cases are proven already", flush=True)
+        stored = json.loads(DATA.read_text(encoding="utf-8"))["cases"] if DATA.exists() else {}
+        rendered = {case: digest_case(case, answers) for case, answers in cases.items()}
+        known = {case: stored[case] for case in cases if case in stored}
+        proof = {"versions": describe_versions(), "rendered": rendered, "cases": known}
+        pending = [case for case in pending if not is_current(known.get(case), rendered[case])]
         write_proof(proof, cases)
     failed = []
     for number, case in enumerate(pending, start=1):
         print(f"== {case} ({number} of {len(pending)})", flush=True)
         try:
-            proven[case] = prove(case, cases[case])
+            proof["cases"][case] = prove(case, cases[case])
         except (FailedHookException, ProofError) as error:
             failed.append(f"{case}: {error}")
+            proof["cases"].pop(case, None)
         if arguments.record:
             write_proof(proof, cases)
     print("\n".join(failed) or f"{len(pending)} cases ran, and all their sessions passed", flush=True)
