@@ -5,6 +5,7 @@ The version before is this template with a few changes undone and, where there i
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -173,6 +174,16 @@ def test_conflict_fails_the_update_and_is_named(project: Path) -> None:
     said = bootstrap(project, "update", code=1)
     assert "both sides have changed noxfile.py; edit them, then git add them" in said
     assert "## Develop\n" in (project / "README.md").read_text(encoding="utf-8")
+
+
+def test_reject_fails_the_update_and_is_named(project: Path) -> None:
+    shutil.rmtree(project / ".git")  # a history that begins after the first edit: git cannot merge, only apply
+    edit(project / "noxfile.py", '"""Check types."""', '"""Check our types."""')
+    run(project, "git", "init", "--quiet", "--initial-branch=main")
+    commit(project, "Start")
+    said = bootstrap(project, "update", code=1)
+    assert "both sides have changed noxfile.py.rej; edit them" in said
+    assert (project / "noxfile.py.rej").exists()
 
 
 def test_option_is_added_and_taken_away_later(project: Path) -> None:
