@@ -9,15 +9,12 @@ import argparse
 import hashlib
 import json
 import os
-import platform
-import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from cookiecutter.exceptions import FailedHookException
@@ -25,8 +22,9 @@ from cookiecutter.exceptions import FailedHookException
 from tests.cases import load_cases
 from tests.conftest import ROOT, bake, list_files
 
+from .page import DATA, Record, Result, describe_versions, write_proof
+
 FOLDER = ROOT / ".nox" / "projects"
-DATA, PAGE = ROOT / "docs" / "proof.json", ROOT / "docs" / "proof.md"
 # sessions, and where they have tests
 SESSIONS = {
     "lint": False,
@@ -42,31 +40,6 @@ SESSIONS = {
 LINUX_ONLY = {"engines"}  # its servers are installed easily there alone
 COLUMNS = [*SESSIONS, "pre-commit"]
 FOREIGN = ("NOX_CURRENT_SESSION", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "VIRTUAL_ENV")
-SHOWN = ("cookiecutter", "nox", "uv", "dvc", "numpy", "onnxruntime", "pyarrow", "scikit-learn", "pytest")
-Record = dict[str, Any]
-PAGE_TEXT = """# Proof
-
-Written by `python3 bootstrap.py proof`, never by hand. Each case is rendered, installed from its locks, and put through
-its own sessions; nothing is mended in between. A cell says what passed: the number of tests, and the seconds. A skipped
-test fails its session; without the service, `engines` has no tests. The last column is the beginning of the SHA-256 of
-all files that were rendered. A case that has changed by a byte since it passed is marked with †, and proven anew by the
-next run.
-
-{proven} of {cases} cases have passed, in {minutes} minutes; {current} of them as they are rendered now. {versions}.
-
-{table}
-"""
-
-
-class Result(NamedTuple):
-    """What a session of a project came to: seconds, and the number of tests that passed."""
-
-    seconds: float
-    tests: int
-
-    def __str__(self) -> str:
-        """Return a cell of the table."""
-        return f"{self.tests} in {self.seconds:.0f} s" if self.tests else f"{self.seconds:.0f} s"
 
 
 class ProofError(Exception):
@@ -189,42 +162,6 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in FOREIGN}
 
 
-def describe_versions() -> dict[str, str]:
-    """Return the versions of what the proof ran with."""
-    locks = "\n".join(path.read_text() for path in ROOT.glob("*/requirements/*.txt"))
-    pins = dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", locks, flags=re.MULTILINE))
-    return {"system": f"{platform.system()}, {os.cpu_count()} cores", **{name: pins[name] for name in SHOWN}}
-
-
-def write_proof(proof: Record, cases: Iterable[str]) -> None:
-    """Write the data and the page."""
-    DATA.write_text(json.dumps(proof, indent=1) + "\n", encoding="utf-8", newline="\n")
-    PAGE.write_text(format_page(proof, cases), encoding="utf-8", newline="\n")
-
-
-def format_page(proof: Record, cases: Iterable[str]) -> str:
-    """Return the page, with a table of cases and sessions."""
-    rows = [[*("case", "Python"), *COLUMNS, "rendered files"], ["---"] * (len(COLUMNS) + 3)]
-    whole, current = 0.0, 0
-    for case in cases:
-        record = proof["cases"].get(case)
-        if record is None:
-            rows.append([case, "", *["not proven"] * len(COLUMNS), ""])
-            continue
-        results = {name: Result(*result) for name, result in record["sessions"].items()}
-        whole += sum(result.seconds for result in results.values())
-        cells = [str(results.get(name, "not run")) for name in COLUMNS]
-        changed = record["digest"] != proof["rendered"][case]
-        current += not changed
-        rows.append([case, record["python"], *cells, f"`{record['digest'][:12]}`{' †' if changed else ''}"])
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    versions = ", ".join(
-        f"{name} {version}" if name != "system" else version for name, version in proof["versions"].items()
-    )
-    counts = {"cases": len(rows) - 2, "proven": len(proof["cases"]), "current": current}
-    return PAGE_TEXT.format(table=table, versions=versions, minutes=round(whole / 60), **counts)
-
-
 def main(argv: list[str] | None = None) -> int:
     """Check the cases that are named, or all; return 1 if one fails."""
     parser = argparse.ArgumentParser(prog="projects", description=__doc__)
@@ -242,7 +179,7 @@ def main(argv: list[str] | None = None) -> int:
         known = {case: stored[case] for case in cases if case in stored}
         proof = {"versions": describe_versions(), "rendered": rendered, "cases": known}
         pending = [case for case in pending if not is_current(known.get(case), rendered[case])]
-        write_proof(proof, cases)
+        write_proof(proof, cases, COLUMNS)
     failed = []
     for number, case in enumerate(pending, start=1):
         print(f"== {case} ({number} of {len(pending)})", flush=True)
@@ -252,7 +189,7 @@ def main(argv: list[str] | None = None) -> int:
             failed.append(f"{case}: {error}")
             proof["cases"].pop(case, None)
         if arguments.record:
-            write_proof(proof, cases)
+            write_proof(proof, cases, COLUMNS)
     print("\n".join(failed) or f"{len(pending)} cases ran, and all their sessions passed", flush=True)
     return bool(failed)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from proofs import projects
+from proofs.page import DATA, PAGE, format_page
+from proofs.projects import COLUMNS
 
 from .conftest import CASES, ROOT
 
@@ -57,9 +58,9 @@ def test_tree_in_the_readme_is_the_one_that_is_rendered() -> None:
 
 
 def test_page_of_the_proof_is_what_its_data_say() -> None:
-    proof = json.loads(projects.DATA.read_text(encoding="utf-8"))
+    proof = json.loads(DATA.read_text(encoding="utf-8"))
     assert set(proof["cases"]) <= set(CASES)
-    assert projects.PAGE.read_text(encoding="utf-8") == projects.format_page(proof, CASES), "run bootstrap.py proof"
+    assert PAGE.read_text(encoding="utf-8") == format_page(proof, CASES, COLUMNS), "run bootstrap.py proof"
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/decisions.md"])
