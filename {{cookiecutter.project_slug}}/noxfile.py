@@ -11,24 +11,38 @@ import nox
 
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "none"
-nox.options.sessions = ["lint", "types", "tests", "e2e"]
+nox.options.sessions = ["lint", "types", "tests"]
 
 ROOT = Path(__file__).parent
 VENV = ROOT / ".venv"
 LOCKS = ROOT / "requirements"
-PACKAGES = ("packages/predict", "packages/train")
+PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml"))
+MACHINERY = [name for name in PACKAGES if name != "train"]
+COVERED = 90  # percent of each package's lines and branches, at least
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # where tests run side by side on all cores
+# what each lock holds, beside what these packages stand on: packages, and files of more requirements
+ROLES = {
+    "predict": ["predict"],
+    "batch": ["batch"],
+    "serve": ["serve"],
+    "operate": ["operate"],
+    "train": ["train", "operate"],
+    "dev": ["train", "operate", "dev.in"],
+    "dev-serve": ["serve", "dev-serve.in"],
+}
+# what a model is computed with; dvc.yaml depends on these versions alone
+MATTERS = ("numpy", "onnx", "onnxruntime", "protobuf", "pyarrow", "scikit-learn", "scipy", "skl2onnx")
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check format, style, imports, declared dependencies, workflows, and that notebooks hold no output."""
+    """Check format, style, layers, declared dependencies, workflows, and that notebooks hold no output."""
     prepare(session)
     run(session, "ruff", "format", "--check", ".")
     run(session, "ruff", "check", ".")
     run(session, "lint-imports")
-    for package in PACKAGES:
-        run(session, "deptry", "--config", f"{package}/pyproject.toml", f"{package}/src")
+    for name in PACKAGES:
+        run(session, "deptry", "--config", f"packages/{name}/pyproject.toml", f"packages/{name}/src")
     run(session, "zizmor", "--offline", "--quiet", ".")
     workflows = map(str, Path(".github", "workflows").glob("*.yml"))
     run(session, "check-jsonschema", "--builtin-schema=vendor.github-workflows", *workflows)
@@ -40,37 +54,41 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Check types, strictly."""
     prepare(session)
-    packages = ((f"{package}/src", f"{package}/tests") for package in PACKAGES)
-    for targets in (*packages, ("tests", "noxfile.py", "bootstrap.py")):  # one by one: each has a conftest.py
-        run(session, "mypy", *targets)
+    run(session, "mypy")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the packages' tests, with coverage; arguments after -- go to pytest instead."""
+    """Run the team's tests: its modules, and the whole project quickly; arguments after -- go to pytest."""
     prepare(session)
-    session.env.update(ONE_THREAD)
-    every = ["--numprocesses=auto", "--cov", "--cov-report=term", "--ignore-glob=*/engines"]
-    run(session, "pytest", *(session.posargs or [*every, *(f"{package}/tests" for package in PACKAGES)]))
+    run(session, "pytest", "--durations=5", *session.posargs)
 
 
 @nox.session
-def e2e(session: nox.Session) -> None:
-    """Drive the whole project in copies of it: DVC, git, the separated environment, every documented command."""
+def machinery(session: nox.Session) -> None:
+    """Run the machinery's tests, of all packages or of those after --, with coverage; options go to pytest."""
     prepare(session)
+    chosen = [name for name in session.posargs if name in MACHINERY] or MACHINERY
+    options = [argument for argument in session.posargs if argument not in MACHINERY]
+    folders = [f"packages/{name}/tests" for name in chosen] + (["machinery"] if chosen == MACHINERY else [])
     session.env.update(ONE_THREAD)
-    run(session, "pytest", *(session.posargs or ["--numprocesses=auto"]), "tests")
+    long = ("--ignore-glob=*/engines", "--ignore-glob=*/drill")
+    run(session, "pytest", "--numprocesses=auto", "--cov", "--cov-report=", *long, *(options or []), *folders)
+    if not options:
+        for name in chosen:
+            run(session, "coverage", "report", f"--include=packages/{name}/src/*", f"--fail-under={COVERED}")
 
 
 @nox.session
 def engines(session: nox.Session) -> None:
     """Run the tests that need servers installed, such as PostgreSQL and Redis, which they start themselves."""
-    prepare(session)
-    folders = [str(path) for package in PACKAGES for path in Path(package, "tests").glob("*/engines")]
-    if folders:
-        run(session, "pytest", *(session.posargs or folders))
-    else:
-        session.log("no test of this project needs a server")
+    run_folders(session, "engines", "no test of this project needs a server")
+
+
+@nox.session
+def drill(session: nox.Session) -> None:
+    """Run the long tests: thirty killed retrainings, releases and rollbacks under load; before a release."""
+    run_folders(session, "drill", "there is no drill")
 
 
 @nox.session
@@ -81,11 +99,11 @@ def repro(session: nox.Session) -> None:
     run(session, "dvc", "metrics", "show")
 
 
-@nox.session
-def train(session: nox.Session) -> None:
-    """Run a command of the training package, such as history or retrain, which comes after --."""
+@nox.session(name="run")
+def run_command(session: nox.Session) -> None:
+    """Run a command of the project, such as history or retrain, which comes after --."""
     prepare(session)
-    run(session, read_project("packages/train")["name"], *session.posargs)
+    run(session, program_name(), *session.posargs)
 
 
 @nox.session
@@ -99,7 +117,7 @@ def predict(session: nox.Session) -> None:
     install_locked(session, alone, "predict.txt")
     uv_pip(session, "install", alone, "--no-deps", *map(str, wheels.glob("*.whl")))
     arguments = ["predict", *session.posargs] if session.posargs else ["show"]
-    run(session, read_project("packages/predict")["name"], *arguments, venv=alone)
+    run(session, program_name(), *arguments, venv=alone)
 
 
 @nox.session
@@ -111,7 +129,7 @@ def compare(session: nox.Session) -> None:
     run(session, "dvc", "plots", "diff", revision)
     headings = (f"## Metrics compared with {revision}", "## Parameters")
     parts = [f"{heading}\n\n{table}\n" for heading, table in zip(headings, tables, strict=True)]
-    parts.append("## Plots\n\nside by side in dvc_plots/index.html; in CI, in the artifact “reports and plots”\n")
+    parts.append("## Plots\n\nSide by side in dvc_plots/index.html; in CI, in the artifact “reports and plots”.\n")
     print("\n".join(parts))
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
@@ -130,41 +148,38 @@ def notebooks(session: nox.Session) -> None:
 
 @nox.session
 def lock(session: nox.Session) -> None:
-    """Bring the locks up to date with their sources, and say what changed; --upgrade after -- renews them."""
-    before = read_pins()
-    oldest = read_project("packages/predict")["requires-python"].removeprefix(">=")
+    """Bring the locks up to date with their sources, and report what changed; --upgrade after -- renews them."""
+    before, folder = read_pins(), Path(session.create_tmp())
+    oldest = read_project("predict")["requires-python"].removeprefix(">=")
     command = ["uv", "pip", "compile", "--universal", "--fork-strategy=fewest", f"--python-version={oldest}"]
     command += ["--no-emit-index-url", "--no-annotate", "--custom-compile-command=python bootstrap.py lock", "--quiet"]
-    command += [f"--no-emit-package={read_project(package)['name']}" for package in PACKAGES]
-    train, predict = "packages/train/pyproject.toml", "packages/predict/pyproject.toml"
-    others = {path.stem: [f"requirements/{path.name}"] for path in sorted(LOCKS.glob("*.in")) if path.stem != "dev"}
-    dev = [train, predict, "--extra=batch", "requirements/dev.in"]
-    optional = read_project("packages/predict")["optional-dependencies"]
-    extras = {extra: [predict, f"--extra={extra}"] for extra in optional}
-    more = {name: [*extras[name.removeprefix("dev-")], *source] for name, source in others.items() if "dev-" in name}
-    roles = {"dev": dev, "train": [train], "predict": [predict], **extras, **others, **more}
-    everything = Path(session.create_tmp()) / "everything.txt"  # one version of each package, whichever roles use it
+    sources = {role: list_requirements(parts) for role, parts in list_roles().items()}
+    for role, lines in sources.items():
+        (folder / f"{role}.in").write_text("\n".join(lines))
+    everything = folder / "everything.txt"  # one version of each package, whichever roles use it
     everything.write_text("".join(path.read_text() for path in LOCKS.glob("*.txt")))
-    sources = list(dict.fromkeys(source for role in roles.values() for source in role))
-    session.run(*command, *sources, f"--output-file={everything}", *session.posargs)
+    files = [str(folder / f"{role}.in") for role in sources]
+    session.run(*command, *files, f"--output-file={everything}", *session.posargs)
     for path in LOCKS.glob("*.txt"):
-        if path.stem not in roles:  # what needed it is gone
+        if path.stem not in sources:  # what needed it is gone
             path.unlink()
-    for role, sources in roles.items():
+    for role in sources:
         options = ["--generate-hashes", f"--constraint={everything}", f"--output-file=requirements/{role}.txt"]
-        session.run(*command, *sources, *options, *session.posargs)
+        session.run(*command, str(folder / f"{role}.in"), *options, *session.posargs)
     after = read_pins()
+    head = "# Written by the session lock; a stage of dvc.yaml runs again when one of these versions changes.\n"
+    (LOCKS / "versions.yaml").write_text(head + "".join(f"{name}: {after[name]}\n" for name in MATTERS))
     changed = [name for name in sorted(before | after) if before.get(name) != after.get(name)]
     changes = [f"- {name}: {before.get(name, 'new')} → {after.get(name, 'gone')}" for name in changed]
-    (Path(session.create_tmp()) / "changes.md").unlink(missing_ok=True)
+    (folder / "changes.md").unlink(missing_ok=True)
     if changes:
-        (Path(session.create_tmp()) / "changes.md").write_text("\n".join(changes), encoding="utf-8")
+        (folder / "changes.md").write_text("\n".join(changes), encoding="utf-8")
         session.log("\n".join(("changed:", *changes)))
 
 
 @nox.session
 def update(session: nox.Session) -> None:
-    """Take over what has changed in the template; fails where a person must decide; arguments after -- go to cruft."""
+    """Apply what has changed in the template; fails where a person must decide; arguments after -- go to cruft."""
     folder = ROOT / ".nox" / "update-alone"
     install_locked(session, folder, "update.txt")
     run(session, "cruft", "update", "--skip-apply-ask", *session.posargs, venv=folder)
@@ -174,11 +189,20 @@ def update(session: nox.Session) -> None:
         session.error(f"both sides have changed {', '.join(left)}; edit them, then git add them, and remove each .rej")
 
 
+def run_folders(session: nox.Session, name: str, otherwise: str) -> None:
+    """Run the tests in folders of a name, or say that there are none."""
+    prepare(session)
+    if folders := [str(path) for path in Path().glob(f"packages/*/tests/{name}")]:
+        run(session, "pytest", *(session.posargs or folders))
+    else:
+        session.log(otherwise)
+
+
 def prepare(session: nox.Session, *more: str) -> None:
     """Install the locked environment into .venv, where editors look for it; quick where nothing has changed."""
     options = (path.name for kind in ("dev-*.txt", "remote-*.txt") for path in LOCKS.glob(kind))
     install_locked(session, VENV, "dev.txt", *options, *more)
-    editable = (f"--editable={package}" for package in PACKAGES)
+    editable = (f"--editable=packages/{name}" for name in PACKAGES)
     uv_pip(session, "install", VENV, "--no-deps", "--no-build-isolation", *editable)
 
 
@@ -217,6 +241,32 @@ def run(session: nox.Session, program: str, *arguments: str, venv: Path = VENV, 
     return str(printed).strip() if silent else ""
 
 
+def list_roles() -> dict[str, list[str]]:
+    """Return what each lock holds: those of the roles whose packages are here, and one for each other source."""
+    roles = {role: parts for role, parts in ROLES.items() if {p for p in parts if p[-3:] != ".in"} <= set(PACKAGES)}
+    others = {path.stem: [path.name] for path in sorted(LOCKS.glob("*.in")) if path.stem not in ROLES}
+    return {**roles, **others}
+
+
+def list_requirements(parts: list[str]) -> list[str]:
+    """Return the requirements of packages, with those of the packages that they stand on, and of files."""
+    lines = [line for part in parts if part[-3:] == ".in" for line in (LOCKS / part).read_text().splitlines()[1:]]
+    waiting, found = [part for part in parts if part[-3:] != ".in"], dict.fromkeys(lines)
+    prefix = f"{program_name()}-"
+    while waiting:
+        for requirement in read_project(waiting.pop())["dependencies"]:
+            if requirement.startswith(prefix):
+                waiting.append(requirement.removeprefix(prefix))
+            else:
+                found[requirement] = None
+    return sorted(found)
+
+
+def program_name() -> str:
+    """Return the name of the project's command, which its packages' names begin with."""
+    return str(read_project("predict")["name"]).removesuffix("-predict")
+
+
 def read_pins() -> dict[str, str]:
     """Return the version of each package in the locks."""
     return dict(line.split()[0].split("==") for path in LOCKS.glob("*.txt") for line in path.open() if "==" in line)
@@ -224,5 +274,5 @@ def read_pins() -> dict[str, str]:
 
 def read_project(package: str) -> dict[str, Any]:
     """Return the project table of a package's pyproject.toml."""
-    table: dict[str, Any] = tomllib.loads((ROOT / package / "pyproject.toml").read_text())["project"]
+    table: dict[str, Any] = tomllib.loads((ROOT / "packages" / package / "pyproject.toml").read_text())["project"]
     return table

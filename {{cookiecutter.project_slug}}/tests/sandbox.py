@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
+from {{ cookiecutter.__package_name }}_train.cli import main
 
 from {{ cookiecutter.__package_name }}_predict import Contract
 from {{ cookiecutter.__package_name }}_predict.fields import Boolean, Category, Number
-from {{ cookiecutter.__package_name }}_train.cli import main
 
 ROOT = Path(__file__).parents[1]
 TRAIN = main.__module__.partition(".")[0].replace("_", "-")

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
+from {{ cookiecutter.__package_name }}_predict.score import score
 
 from {{ cookiecutter.__package_name }}_predict import DataError, Model
-from {{ cookiecutter.__package_name }}_predict.score import score
 
 PACKAGE = Model.__module__.partition(".")[0]
 

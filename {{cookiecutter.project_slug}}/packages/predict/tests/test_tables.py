@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-from {{ cookiecutter.__package_name }}_predict import Contract, DataError
 from {{ cookiecutter.__package_name }}_predict.readers import read_batches, table_suffix
 from {{ cookiecutter.__package_name }}_predict.tables import check_batch, decode, encode
+
+from {{ cookiecutter.__package_name }}_predict import Contract, DataError
 
 ROW = {"length": 2.5, "count": 7, "colour": "green", "ready": True}
 VALUES = [

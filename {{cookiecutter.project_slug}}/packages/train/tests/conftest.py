@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
 from {{ cookiecutter.__package_name }}_train.project import CONFIG, PARAMS, Project
 
 PATHS = """\

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-
 from {{ cookiecutter.__package_name }}_train.cli import main
 from {{ cookiecutter.__package_name }}_train.draft import draft_schema
 from {{ cookiecutter.__package_name }}_train.prediction import (

@@ -8,8 +8,6 @@ import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-from {{ cookiecutter.__package_name }}_train import gate
 from {{ cookiecutter.__package_name }}_train.gate import Gate, GateError
 from {{ cookiecutter.__package_name }}_train.prediction import (
     DataError,
@@ -17,6 +15,8 @@ from {{ cookiecutter.__package_name }}_train.prediction import (
     ModelError,
 )
 from {{ cookiecutter.__package_name }}_train.project import Project
+
+from {{ cookiecutter.__package_name }}_train import gate
 
 REGRESSION = pytest.mark.parametrize("kind", ["regression"])
 CLASSIFICATION = pytest.mark.parametrize("kind", ["classification"])

@@ -7,7 +7,6 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-
 from {{ cookiecutter.__package_name }}_train.ingest import fetch
 from {{ cookiecutter.__package_name }}_train.prediction import DataError
 

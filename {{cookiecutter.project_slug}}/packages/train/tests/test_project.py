@@ -1,7 +1,6 @@
 """Parameters and configuration: an unknown, missing or ill-typed key is refused by name and line."""
 
 import pytest
-
 from {{ cookiecutter.__package_name }}_train.prediction import ConfigError
 from {{ cookiecutter.__package_name }}_train.project import CONFIG, PARAMS, Project
 

@@ -13,8 +13,6 @@ import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-from {{ cookiecutter.__package_name }}_train import evaluate, fit, gate, ingest, split, validate
 from {{ cookiecutter.__package_name }}_train.cli import main
 from {{ cookiecutter.__package_name }}_train.evaluate import SkewError
 from {{ cookiecutter.__package_name }}_train.plots import calibrate
@@ -24,6 +22,8 @@ from {{ cookiecutter.__package_name }}_train.prediction import (
     Model,
 )
 from {{ cookiecutter.__package_name }}_train.project import Project
+
+from {{ cookiecutter.__package_name }}_train import evaluate, fit, gate, ingest, split, validate
 
 REGRESSION = pytest.mark.parametrize("kind", ["regression"])
 CLASSIFICATION = pytest.mark.parametrize("kind", ["classification"])

@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-
-from {{ cookiecutter.__package_name }}_train import ingest, validate
 from {{ cookiecutter.__package_name }}_train.prediction import DataError
 from {{ cookiecutter.__package_name }}_train.project import Project
+
+from {{ cookiecutter.__package_name }}_train import ingest, validate
 
 pytestmark = pytest.mark.parametrize("kind", ["regression"])
 

@@ -1,6 +1,6 @@
 """Predict with a trained model: `Model.load(path).predict(rows)`.
 
-This package knows nothing of training: it installs numpy, onnxruntime, pydantic and what the command line needs.
+This package knows nothing of training: it needs numpy, onnxruntime, pydantic and a command line.
 """
 
 from .contract import Contract, load_contract

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from .artefact import FORMAT, INPUT, Baseline, Golden, Lineage, agree, check_seal
+from .artefact import FORMAT, INPUT, Golden, Lineage, ReferenceStatistics, agree, check_seal
 from .contract import Contract, Matrix, Row
 from .errors import DataError, ModelError
 
@@ -31,14 +31,14 @@ class Model:
         contract: what a row is.
         version: the first twelve digits of the SHA-256 of the file's content.
         lineage: what the model was made from.
-        baseline: how the training data looked.
+        reference: how the training data looked.
         metrics: what the evaluation found before the gate let the model pass; empty for a candidate.
     """
 
     contract: Contract
     version: str
     lineage: Lineage
-    baseline: Baseline
+    reference: ReferenceStatistics
     metrics: dict[str, object]
     _session: onnxruntime.InferenceSession
 
@@ -78,7 +78,7 @@ class Model:
                 contract=Contract.model_validate_json(metadata["contract"]),
                 version=digest[:12],
                 lineage=Lineage.model_validate_json(metadata["lineage"]),
-                baseline=Baseline.model_validate_json(metadata["baseline"]),
+                reference=ReferenceStatistics.model_validate_json(metadata["baseline"]),
                 metrics=json.loads(metadata.get("metrics", "{}")),
                 _session=session,
             )
@@ -90,8 +90,8 @@ class Model:
         model._verify(golden, path)
         if contract is not None and (names := model.contract.differences(contract)):
             raise ModelError(
-                f"{path} was trained under another schema, which differs in {', '.join(names)}; "
-                "train it again (dvc repro) or restore the schema"
+                f"{path} was trained under another contract, which differs in {', '.join(names)}; "
+                "train it again (dvc repro) or restore schema.yaml"
             )
         return model
 

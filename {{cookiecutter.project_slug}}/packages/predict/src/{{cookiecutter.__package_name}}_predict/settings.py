@@ -1,7 +1,7 @@
-"""The settings: flags, environment variables, files of secrets, one environment's file, `default.yaml`.
+"""The settings: flags, environment variables, secret files, one environment's file, `default.yaml`.
 
-What is said earlier in this list counts. A variable's name is the prefix, then the section and the key with two
-underscores between them; a file of secrets bears the same name.
+Earlier sources take precedence. A variable's name is the prefix, the section and the key, joined by two underscores; a
+secret file has the same name. `default.yaml` lists all sections; each distribution declares and reads its own.
 """
 
 import os
@@ -23,18 +23,22 @@ from pydantic_settings import (
 
 from .contract import Contract, load_contract
 from .errors import ConfigError
-from .parts import PARTS
 from .yamlfile import read_mapping
 
 PREFIX = f"{(__package__ or '').removesuffix('_predict').upper()}_"
 SECRETS = "/run/secrets"
-TRAINING = "lifecycle"  # the section that the training package reads
-_ABOUT_FILES = ("config", "env", "secrets")  # variables that say where settings are, and are none
+_ABOUT_FILES = ("config", "env", "secrets")  # variables that say where settings are
 SettingsT = TypeVar("SettingsT", bound="Settings")
 
 
+class Section(BaseModel):
+    """Base of the sections: unknown keys are refused, nothing changes afterwards, secrets stay out of messages."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
 class Paths(BaseModel):
-    """The paths that prediction needs; the others in the same section are the pipeline's."""
+    """The paths that prediction needs; the others in the same section belong to the pipeline."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -42,15 +46,15 @@ class Paths(BaseModel):
     contract: Path | None = Field(None, alias="schema")
 
     def load_contract(self) -> Contract | None:
-        """Return the contract that the schema holds, where one is named; a model must have been trained under it."""
+        """Return the configured contract, under which a model must have been trained; None if none is configured."""
         return load_contract(self.contract) if self.contract else None
 
 
 class Settings(BaseSettings):
-    """What prediction is told from outside; sections of parts that a command does not use are left to them.
+    """The settings that every command reads; distributions derive their own classes from it.
 
     Attributes:
-        secrets: the keys that no file of settings may hold, in whichever section.
+        secrets: the keys that a settings file must not hold, in any section.
     """
 
     secrets: ClassVar[tuple[str, ...]] = ()
@@ -58,7 +62,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX,
         env_nested_delimiter="__",
         env_parse_none_str="null",
-        extra="forbid",
+        extra="ignore",  # sections of other distributions
         hide_input_in_errors=True,  # it may be a secret
     )
 
@@ -86,19 +90,16 @@ class Settings(BaseSettings):
 
     @classmethod
     def read(cls, path: Path) -> dict[str, object]:
-        """Return what a file says, without the sections of parts that are not this class's matter.
+        """Return the sections of a file that this class reads.
 
         Raises:
-            ConfigError: there is a secret in a section that is.
+            ConfigError: the file is unreadable, or one of the sections holds a secret.
         """
-        others = {*PARTS, TRAINING}
-        content = {
-            name: value for name, value in read_mapping(path).items() if name in cls.model_fields or name not in others
-        }
+        content = {name: value for name, value in read_mapping(path).items() if name in cls.model_fields}
         sections = (item for item in content.items() if item[0] != "paths")
         if names := [name for section, value in sections for name in _find_secrets(value, section, cls.secrets)]:
             raise ConfigError(
-                f"{path}: {', '.join(names)}: secrets do not belong into a file of settings; "
+                f"{path}: {', '.join(names)}: do not put secrets in a settings file; "
                 f"set {', '.join(map(variable, names))}, or write a file of that name in {SECRETS}"
             )
         return content
@@ -142,25 +143,25 @@ def load_settings(kind: type[SettingsT], flags: Mapping[str, object]) -> Setting
     Raises:
         ConfigError: a file cannot be read, or a setting is missing, unknown or ill-typed; the message names it.
     """
-    if unknown := _unknown_variables(kind):
-        raise ConfigError(f"{', '.join(unknown)}: there is no such setting; unset the variable or correct its name")
-    where = ", ".join(map(str, config_files())) or "no file: run this in the project's folder, or name a model"
+    files = config_files()
+    _refuse_unknown_sections(kind, files)
+    where = ", ".join(map(str, files)) or "no file: run this in the project's folder, or name a model"
     try:
         return kind(**flags)  # type: ignore[arg-type]  # pydantic checks them
     except (SettingsError, UnicodeDecodeError) as error:
-        what = f"a variable {PREFIX}… or a file of secrets"
+        what = f"a variable {PREFIX}… or a secret file"
         raise ConfigError(f"settings: {what} cannot be read: {error}; correct or remove it") from error
     except ValidationError as error:
         keys = [[str(part) for part in item["loc"]] for item in error.errors()]
         problems = [
-            ": ".join(filter(None, (".".join(key), _says(item))))
+            ": ".join(filter(None, (".".join(key), _describe(item))))
             for key, item in zip(keys, error.errors(), strict=True)
         ]
         names = ", ".join(PREFIX + "__".join(key).upper() for key in keys if key)
         raise ConfigError(f"settings ({where}; {names}): {'; '.join(problems)}; correct it where it was set") from error
 
 
-def _says(problem: ErrorDetails) -> str:
+def _describe(problem: ErrorDetails) -> str:
     return (
         "unknown setting, remove it"
         if problem["type"] == "extra_forbidden"
@@ -168,11 +169,23 @@ def _says(problem: ErrorDetails) -> str:
     )
 
 
-def _unknown_variables(kind: type[Settings]) -> list[str]:
-    """Return the variables with our prefix whose section is none; what is wrong within a section, pydantic reports."""
-    known = {*kind.model_fields, *PARTS, TRAINING, *_ABOUT_FILES}
+def _refuse_unknown_sections(kind: type[Settings], files: list[Path]) -> None:
+    """Refuse variables and sections that nothing reads: those that `default.yaml` does not have.
+
+    Raises:
+        ConfigError: there are some; the message names them.
+    """
+    if not files or files[0].name != "default.yaml":
+        return
+    default, *others = (read_mapping(path) for path in files)
+    known = {*kind.model_fields, *(name for name, value in default.items() if isinstance(value, dict)), *_ABOUT_FILES}
+    found = [name for content in (default, *others) for name in content if name not in known]
+    if found:
+        where = ", ".join(map(str, files))
+        raise ConfigError(f"settings ({where}): {', '.join(found)}: unknown setting, remove it; expected sections")
     ours = (name for name in os.environ if name.upper().startswith(PREFIX) and not _is_link(name))
-    return sorted(name for name in ours if name[len(PREFIX) :].lower().split("__")[0] not in known)
+    if unknown := sorted(name for name in ours if name[len(PREFIX) :].lower().split("__")[0] not in known):
+        raise ConfigError(f"{', '.join(unknown)}: there is no such setting; unset the variable or correct its name")
 
 
 def _is_link(name: str) -> bool:

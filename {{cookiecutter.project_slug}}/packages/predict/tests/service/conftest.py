@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import structlog
 import yaml
-
 from {{ cookiecutter.__package_name }}_predict.service.settings import ServiceSettings
+
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX, load_settings
 
 from .running import Client, Process, serve_here

@@ -3,9 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, insert, select, update
-
 from {{ cookiecutter.__package_name }}_predict.service.prediction_log import PREDICTIONS
+from sqlalchemy import Engine, insert, select, update
 
 from .running import ROW, Client, wait_until
 

@@ -14,10 +14,9 @@ from typing import Any
 import httpx
 import psutil
 import uvicorn
-from prometheus_client.parser import text_string_to_metric_families
-
 from {{ cookiecutter.__package_name }}_predict.service.app import create_app
 from {{ cookiecutter.__package_name }}_predict.service.settings import ServiceSettings
+from prometheus_client.parser import text_string_to_metric_families
 
 ROW = {"length": 2.5, "count": 7, "colour": "green", "ready": True}
 TOKEN = {"Authorization": "Bearer development"}

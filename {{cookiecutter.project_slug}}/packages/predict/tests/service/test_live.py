@@ -11,11 +11,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from {{ cookiecutter.__package_name }}_predict.service.live import LiveModel
+from {{ cookiecutter.__package_name }}_predict.service.metrics import Metrics
 
 from {{ cookiecutter.__package_name }}_predict import Model
 from {{ cookiecutter.__package_name }}_predict.artefact import seal
-from {{ cookiecutter.__package_name }}_predict.service.live import LiveModel
-from {{ cookiecutter.__package_name }}_predict.service.metrics import Metrics
 from {{ cookiecutter.__package_name }}_predict.settings import Paths
 
 from .conftest import Configure, Serve, Start

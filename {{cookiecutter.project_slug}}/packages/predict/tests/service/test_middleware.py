@@ -5,10 +5,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from {{ cookiecutter.__package_name }}_predict.service.live import Served
 from structlog.testing import capture_logs
 
 from {{ cookiecutter.__package_name }}_predict.model import Prediction
-from {{ cookiecutter.__package_name }}_predict.service.live import Served
 
 from .conftest import Serve
 from .running import PATIENCE, ROW, TOKEN, Client, wait_until

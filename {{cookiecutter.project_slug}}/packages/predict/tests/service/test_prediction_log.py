@@ -7,12 +7,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from {{ cookiecutter.__package_name }}_predict.service.prediction_log import PREDICTIONS, connect
+from {{ cookiecutter.__package_name }}_predict.service.stats import summarise
 from sqlalchemy import Engine, insert
 
 from {{ cookiecutter.__package_name }}_predict import Model
 from {{ cookiecutter.__package_name }}_predict.artefact import FeatureBaseline
-from {{ cookiecutter.__package_name }}_predict.service.prediction_log import PREDICTIONS, connect
-from {{ cookiecutter.__package_name }}_predict.service.stats import summarise
 
 from .conftest import Serve, Start
 from .log_checks import check_away, check_rows, check_stats, read_log

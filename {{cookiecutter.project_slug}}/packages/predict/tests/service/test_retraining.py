@@ -12,9 +12,9 @@ from typing import Any
 
 import psutil
 import pytest
-
 from {{ cookiecutter.__package_name }}_predict.service import retraining
 from {{ cookiecutter.__package_name }}_predict.service.retraining import Job, JsonSerializer, Queue
+
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
 
 from .conftest import Serve, Start

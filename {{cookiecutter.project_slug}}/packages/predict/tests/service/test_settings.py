@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from {{ cookiecutter.__package_name }}_predict.service.settings import ServiceSettings
 
 from {{ cookiecutter.__package_name }}_predict import ConfigError
 from {{ cookiecutter.__package_name }}_predict.cli import main
-from {{ cookiecutter.__package_name }}_predict.service.settings import ServiceSettings
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX, load_settings
 
 from .conftest import Configure, Start

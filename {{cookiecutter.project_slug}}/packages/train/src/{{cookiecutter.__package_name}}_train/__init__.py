@@ -1,1 +1,1 @@
-"""Train a model: ingest, validate, split, train, evaluate and gate, each a stage of `dvc.yaml` and a module here."""
+"""The team's science: where the data comes from, features, split, estimator and metrics; `recipe` hands them over."""

@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 import yaml
 from dvc.repo import Repo
-
-from {{ cookiecutter.__package_name }}_train import evaluate, fit, gate, ingest, split, validate
 from {{ cookiecutter.__package_name }}_train.cli import main
 from {{ cookiecutter.__package_name }}_train.prediction import PREFIX
 from {{ cookiecutter.__package_name }}_train.project import CONFIG, PARAMS, Project
+
+from {{ cookiecutter.__package_name }}_train import evaluate, fit, gate, ingest, split, validate
 
 STAGES = (ingest, validate, split, fit, evaluate, gate)
 SECTION = {

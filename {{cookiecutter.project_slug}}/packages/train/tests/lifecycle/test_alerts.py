@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-
 from {{ cookiecutter.__package_name }}_train.prediction import PREFIX
 
 from .conftest import Run, configure, git, set_params, take_picture

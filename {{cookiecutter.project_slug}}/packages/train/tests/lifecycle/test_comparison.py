@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score, r2_score
-
-from {{ cookiecutter.__package_name }}_train import fit
 from {{ cookiecutter.__package_name }}_train.examples import Examples, load_examples, read_table
 from {{ cookiecutter.__package_name }}_train.lifecycle.comparison import Comparison, compare
 from {{ cookiecutter.__package_name }}_train.lifecycle.settings import Promotion
 from {{ cookiecutter.__package_name }}_train.prediction import Contract, Model
 from {{ cookiecutter.__package_name }}_train.project import Project
+from sklearn.metrics import balanced_accuracy_score, r2_score
+
+from {{ cookiecutter.__package_name }}_train import fit
 
 WithParams = Callable[..., Project]
 SETTINGS = Promotion(margin=0.05, confidence=0.95, resamples=500)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from {{ cookiecutter.__package_name }}_train.lifecycle.store import digest
 from {{ cookiecutter.__package_name }}_train.prediction import Model
 

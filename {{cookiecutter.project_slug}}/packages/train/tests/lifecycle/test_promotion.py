@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from {{ cookiecutter.__package_name }}_train.lifecycle.registry import Registry
 from {{ cookiecutter.__package_name }}_train.lifecycle.store import load_model
 from {{ cookiecutter.__package_name }}_train.prediction import PREFIX, Model

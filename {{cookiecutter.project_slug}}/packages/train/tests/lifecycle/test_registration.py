@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import yaml
 from gto import api as gto
-
 from {{ cookiecutter.__package_name }}_train.lifecycle.registry import Event, Registry
 from {{ cookiecutter.__package_name }}_train.prediction import Contract, Model, add_entry
 from {{ cookiecutter.__package_name }}_train.project import Project

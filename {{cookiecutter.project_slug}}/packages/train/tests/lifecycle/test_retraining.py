@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import yaml
 from dvc.repo import Repo
-
 from {{ cookiecutter.__package_name }}_train.lifecycle import publication, retraining
 from {{ cookiecutter.__package_name }}_train.lifecycle.registry import Registry
 from {{ cookiecutter.__package_name }}_train.lifecycle.settings import load_lifecycle

@@ -5,8 +5,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-
-from {{ cookiecutter.__package_name }}_train import gate
 from {{ cookiecutter.__package_name }}_train.lifecycle.settings import (
     Alerts,
     Drift,
@@ -17,6 +15,8 @@ from {{ cookiecutter.__package_name }}_train.lifecycle.settings import (
 )
 from {{ cookiecutter.__package_name }}_train.prediction import Model
 from {{ cookiecutter.__package_name }}_train.project import Project
+
+from {{ cookiecutter.__package_name }}_train import gate
 
 SETTINGS = Drift(hours=24, min_rows=50, max_rows=1000, false_alarms=0.01, psi=0.1, missing=0.05, loss=0.05)
 LIFECYCLE = Lifecycle(

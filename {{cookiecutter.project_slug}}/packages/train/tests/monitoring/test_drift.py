@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
 from {{ cookiecutter.__package_name }}_train.export import measure
 from {{ cookiecutter.__package_name }}_train.lifecycle.settings import Drift
 from {{ cookiecutter.__package_name }}_train.monitoring.distributions import stability_index

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
 from {{ cookiecutter.__package_name }}_train.evaluate import measure
 from {{ cookiecutter.__package_name }}_train.examples import load_examples, read_table
 from {{ cookiecutter.__package_name }}_train.monitoring.outcomes import (

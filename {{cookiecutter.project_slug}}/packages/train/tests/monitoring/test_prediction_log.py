@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Executable, insert, text
-
 from {{ cookiecutter.__package_name }}_predict.service.prediction_log import (
     METADATA,
     PREDICTIONS,
@@ -24,6 +22,7 @@ from {{ cookiecutter.__package_name }}_train.prediction import (
     load_contract,
 )
 from {{ cookiecutter.__package_name }}_train.project import Project
+from sqlalchemy import Executable, insert, text
 
 URL = f"{PREFIX}SERVICE__PREDICTION_LOG__URL"
 CONFIG = Path(__file__).parents[4] / "config" / "default.yaml"

@@ -4,9 +4,8 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Engine as Database
-
 from {{ cookiecutter.__package_name }}_predict.service.prediction_log import connect
+from sqlalchemy import Engine as Database
 
 from ..conftest import Serve, Start
 from ..log_checks import check_away, check_rows, check_stats, read_log

@@ -1,0 +1,43 @@
+"""The command that scores tables; what it needs is imported when it runs."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def score(
+    source: Annotated[Path, typer.Argument(help="The table to score: .csv or .parquet.")],
+    sink: Annotated[Path, typer.Argument(help="The table to write: .csv or .parquet.")],
+    rejects: Annotated[
+        Path | None, typer.Option(help="Where rejected rows go; by default, SINK with .rejects.csv.")
+    ] = None,
+    on_error: Annotated[
+        Literal["reject", "stop"], typer.Option(help="Set a rejected row aside, or stop before anything is written.")
+    ] = "reject",
+    model: Annotated[Path | None, typer.Option("--model", help="The model file; by default, paths.model.")] = None,
+) -> None:
+    """Predict for each row of a table of any size; the outputs appear complete or not at all."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from {{ cookiecutter.__package_name }}_predict.commands import load_model
+
+    from .score import score as score_table
+
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that partial files are removed
+    loaded = load_model(model)
+    console = Console(stderr=True)
+    with Progress(console=console) as progress:
+        task = progress.add_task(f"Scoring {source.name}", total=1.0)
+        scored = score_table(
+            loaded,
+            source,
+            sink,
+            rejects,
+            on_error=on_error,
+            progress=lambda share: progress.update(task, completed=share),
+        )
+    console.print(f"{scored.predicted} rows predicted, {scored.rejected} rejected")

@@ -1,0 +1,111 @@
+"""Read CSV and Parquet files in batches, whatever their size; what is damaged is refused by name."""
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from {{ cookiecutter.__package_name }}_predict.errors import DataError
+
+SUFFIXES = (".csv", ".parquet")
+ROWS_PER_BATCH = 1 << 16
+BYTES_PER_BLOCK = 1 << 20
+MAX_LINE_SHOWN = 80
+
+
+def table_suffix(name: str) -> str:
+    """Return the suffix of a table's file name or address.
+
+    Raises:
+        DataError: it is neither CSV nor Parquet.
+    """
+    suffix = Path(name.partition("?")[0]).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise DataError(
+            f"{name} is not a table this program reads; expected a name that ends in {' or '.join(SUFFIXES)}"
+        )
+    return suffix
+
+
+def read_batches(
+    file: IO[bytes], name: str, malformed: Callable[[str], None]
+) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """Yield the batches of an open CSV or Parquet file, each with the share of the file that is read by then.
+
+    CSV columns are texts, whatever they hold: the contract, not a guess from the first rows, says what is a number.
+
+    Args:
+        file: the file, seekable.
+        name: its name, whose suffix tells the format.
+        malformed: called with a reason for each line of CSV that has too many or too few columns, which is left out.
+
+    Raises:
+        DataError: the file is damaged, empty, not in UTF-8, or has two columns of one name.
+    """
+    with readable(name):
+        if table_suffix(name) == ".csv":
+            yield from _csv_batches(file, name, malformed)
+        else:
+            yield from _parquet_batches(file, name)
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Turn what the libraries raise for a damaged table into an error that names it.
+
+    Raises:
+        DataError: the table is damaged or not in UTF-8.
+    """
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name} is not in UTF-8 ({error}); convert it") from error
+    except (pa.ArrowException, csv.Error, OverflowError, OSError) as error:
+        raise DataError(f"{name} cannot be read as a table: {error}; correct or fetch it again") from error
+
+
+def _csv_batches(
+    file: IO[bytes], name: str, malformed: Callable[[str], None]
+) -> Iterator[tuple[pa.RecordBatch, float]]:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    header = next(csv.reader(text), [])
+    text.detach()
+    if not header or len(set(header)) < len(header):
+        raise DataError(
+            f"{name} has the header {header}; expected a first line with the names of its columns, each once"
+        )
+    file.seek(0)
+
+    def skip(row: pa_csv.InvalidRow) -> str:
+        malformed(f"found {row.actual_columns} columns, expected {row.expected_columns}: {row.text[:MAX_LINE_SHOWN]}")
+        return "skip"
+
+    reader = pa_csv.open_csv(
+        file,
+        read_options=pa_csv.ReadOptions(block_size=BYTES_PER_BLOCK),
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+        convert_options=pa_csv.ConvertOptions(
+            column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
+        ),
+    )
+    for batch in reader:
+        yield batch, file.tell() / size
+
+
+def _parquet_batches(file: IO[bytes], name: str) -> Iterator[tuple[pa.RecordBatch, float]]:
+    reader = pq.ParquetFile(file, pre_buffer=False)
+    names = reader.schema_arrow.names
+    if len(set(names)) < len(names):
+        raise DataError(f"{name} has two columns of one name: {', '.join(names)}; rename one")
+    done = 0
+    for batch in reader.iter_batches(batch_size=ROWS_PER_BATCH):
+        done += batch.num_rows
+        yield batch, done / reader.metadata.num_rows

@@ -1,0 +1,83 @@
+"""A CSV file of the rows that were refused: where each stood, why it was refused, and what it held.
+
+A row's number counts the well-formed rows of its file; a line that is no row at all has none.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
+
+from .tables import Checked, as_texts
+
+
+class Rejects:
+    """The refused rows, written as they come.
+
+    Attributes:
+        count: how many there are.
+        first: the first one's place and reason.
+        fields: how many values of each field were refused.
+    """
+
+    def __init__(self, writer: pa_csv.CSVWriter, schema: pa.Schema) -> None:
+        """Write to an open CSV writer."""
+        self.count = 0
+        self.first = ""
+        self.fields = Counter[str]()
+        self._writer = writer
+        self._schema = schema
+        self._malformed = deque[str]()  # unlike a list put in another's place, it loses nothing between threads
+
+    def add_malformed(self, reason: str) -> None:
+        """Keep a line that is not a row at all; the reader calls this, from a thread of its own."""
+        self._malformed.append(reason)
+
+    def write(self, source: str, batch: pa.RecordBatch, checked: Checked, rows_before: int) -> None:
+        """Write the malformed lines found since the last call, and the bad rows of a batch.
+
+        Args:
+            source: the name of the file they stand in.
+            batch: the rows.
+            checked: the outcome of their check.
+            rows_before: how many rows of the source precede the batch.
+        """
+        self.write_malformed(source)
+        self.fields.update(checked.refused)
+        if indices := sorted(checked.reasons):
+            bad = batch.take(pa.array(indices))
+            reasons = [checked.reasons[index] for index in indices]
+            values = {name: as_texts(bad.column(name)) for name in self._schema.names[3:]}
+            self._write(source, [rows_before + index + 1 for index in indices], reasons, values)
+
+    def write_malformed(self, source: str) -> None:
+        """Write the malformed lines found since the last call; their row number is empty."""
+        reasons = [self._malformed.popleft() for _ in range(len(self._malformed))]
+        if reasons:
+            empty = pa.nulls(len(reasons), pa.string())
+            self._write(source, [None] * len(reasons), reasons, dict.fromkeys(self._schema.names[3:], empty))
+
+    def _write(self, source: str, rows: Sequence[int | None], reasons: list[str], values: dict[str, pa.Array]) -> None:
+        places = {"rejected_from": [source] * len(rows), "rejected_row": rows, "rejected_because": reasons}
+        self._writer.write_table(pa.table({**places, **values}, schema=self._schema))
+        self.first = self.first or f"{source}, row {rows[0] or '?'}: {reasons[0]}"
+        self.count += len(rows)
+
+
+@contextmanager
+def rejects_file(path: Path, columns: Sequence[str]) -> Iterator[Rejects]:
+    """Yield the rejects that will stand at `path` if the block ends well, `columns` beside place and reason.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    texts = [(name, pa.string()) for name in columns]
+    places = [("rejected_from", pa.string()), ("rejected_row", pa.int64()), ("rejected_because", pa.string())]
+    schema = pa.schema([*places, *texts])
+    with whole_file(path) as file, pa_csv.CSVWriter(file, schema) as writer:
+        yield Rejects(writer, schema)

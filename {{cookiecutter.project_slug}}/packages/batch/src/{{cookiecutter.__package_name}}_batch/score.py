@@ -1,0 +1,152 @@
+"""Stream a table through the model: any number of rows, flat memory, outputs whole or not at all."""
+
+import contextlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal, TypeVar
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
+from {{ cookiecutter.__package_name }}_predict.contract import Matrix
+from {{ cookiecutter.__package_name }}_predict.errors import DataError
+from {{ cookiecutter.__package_name }}_predict.model import Model
+
+from .readers import read_batches, readable, table_suffix
+from .rejected_rows import Rejects, rejects_file
+from .tables import Checked, check_batch, encode
+
+OnError = Literal["reject", "stop"]
+T = TypeVar("T")
+U = TypeVar("U")
+WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Scored:
+    """How many rows were predicted and how many rejected."""
+
+    predicted: int
+    rejected: int
+
+
+def score(
+    model: Model,
+    source: Path,
+    sink: Path,
+    rejects: Path | None = None,
+    *,
+    on_error: OnError = "reject",
+    progress: Callable[[float], None] = lambda _: None,
+) -> Scored:
+    """Predict each row of a table, and write all its columns and the prediction's to another.
+
+    The new columns are `prediction` and, for a classification, `probability_<class>` for each class.
+
+    Args:
+        model: the model.
+        source: a CSV or Parquet file.
+        sink: the file to write, CSV or Parquet by its suffix; it appears last.
+        rejects: a CSV file for the rows that break the contract, without any with its header alone; by default, the
+            sink's name with `.rejects.csv` as suffix.
+        on_error: whether such a row is set aside, or stops the run before anything is written.
+        progress: called with the share done.
+
+    Raises:
+        DataError: a file cannot be read or written, a column is missing, or a row is bad and `on_error` is `stop`.
+    """
+    table_suffix(sink.name)
+    rejects = rejects or sink.with_suffix(".rejects.csv")
+    if rejects.suffix.lower() != ".csv":
+        raise DataError(f"{rejects} is no name for the rejects; expected one that ends in .csv")
+    if len({path.resolve() for path in (source, sink, rejects)}) < 3:
+        raise DataError(f"{source}, {sink} and {rejects} must be three different files; name another output")
+    predicted = 0
+    with whole_file(sink) as out, rejects_file(rejects, list(model.contract.features)) as bad:
+        with contextlib.ExitStack() as stack:
+            writer = None
+            for batch, share in _predictions(model, source, bad, on_error):
+                writer = writer or stack.enter_context(_writer(out, sink, batch.schema))
+                writer.write(batch)
+                predicted += batch.num_rows
+                progress(share)
+        if not predicted:
+            found = f"{bad.count} rows that all break the contract ({bad.first})" if bad.count else "no rows"
+            raise DataError(f"{source} has {found}; expected at least one to predict")
+        return Scored(predicted, bad.count)
+
+
+def _predictions(model: Model, source: Path, bad: Rejects, on_error: OnError) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """Yield the good rows of each batch with their predictions, and the share of the source that is read by then."""
+
+    def predict(item: tuple[pa.RecordBatch, float]) -> tuple[pa.RecordBatch, float, Checked, pa.RecordBatch]:
+        batch, share = item
+        with readable(source.name):
+            checked = check_batch(batch, model.contract.features, source.name)
+            return batch, share, checked, _with_predictions(model, batch, checked, source.name)
+
+    rows = 0
+    with _open(source) as file, ThreadPoolExecutor(WORKERS) as pool:
+        batches = read_batches(file, source.name, bad.add_malformed)
+        for batch, share, checked, predicted in _map_ahead(pool, predict, batches):
+            bad.write(source.name, batch, checked, rows)
+            _stop_at_reject(bad, on_error)
+            rows += batch.num_rows
+            yield predicted, share
+    bad.write_malformed(source.name)
+    _stop_at_reject(bad, on_error)
+
+
+def _stop_at_reject(bad: Rejects, on_error: OnError) -> None:
+    if on_error == "stop" and bad.count:
+        raise DataError(f"{bad.first}; correct the row, or set bad rows aside with --on-error reject")
+
+
+def _map_ahead(pool: ThreadPoolExecutor, function: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
+    """Yield the results in the order of the items, with few calls under way: what waits is what memory holds."""
+    pending = deque[Future[U]]()
+    for item in items:
+        pending.append(pool.submit(function, item))
+        if len(pending) > WORKERS:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def _with_predictions(model: Model, batch: pa.RecordBatch, checked: Checked, name: str) -> pa.RecordBatch:
+    good = batch if checked.good.all() else batch.filter(pa.array(checked.good))
+    given = dict(zip(good.schema.names, good.columns, strict=True))
+    added = _columns(model, encode(checked, model.contract))
+    if taken := [column for column in added if column in given]:
+        raise DataError(f"{name} already has a column {taken[0]!r}; rename it before scoring")
+    return pa.RecordBatch.from_pydict({**given, **added})
+
+
+def _columns(model: Model, features: Matrix) -> dict[str, pa.Array]:
+    outputs = model.run(features)
+    if not (classes := model.contract.classes):
+        return {"prediction": pa.array(outputs[:, 0])}
+    best = pa.DictionaryArray.from_arrays(pa.array(outputs.argmax(axis=1), pa.int32()), pa.array(classes))
+    shares = {f"probability_{name}": pa.array(outputs[:, index]) for index, name in enumerate(classes)}
+    return {"prediction": best.dictionary_decode(), **shares}
+
+
+def _open(source: Path) -> IO[bytes]:
+    try:
+        return source.open("rb")
+    except OSError as error:
+        raise DataError(f"{source} cannot be read ({error.strerror}); expected a CSV or Parquet file") from error
+
+
+def _writer(file: IO[bytes], sink: Path, schema: pa.Schema) -> pa_csv.CSVWriter | pq.ParquetWriter:
+    if table_suffix(sink.name) == ".parquet":
+        return pq.ParquetWriter(file, schema)
+    if nested := [field.name for field in schema if pa.types.is_nested(field.type)]:
+        raise DataError(f"{sink} cannot hold the nested column {nested[0]!r}; name an output that ends in .parquet")
+    return pa_csv.CSVWriter(file, schema)

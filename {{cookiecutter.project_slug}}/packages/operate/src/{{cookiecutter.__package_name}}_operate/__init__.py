@@ -1,0 +1,1 @@
+"""Operate the model: versions and releases, retraining, monitoring; git keeps the record."""

@@ -1,0 +1,74 @@
+"""The commands of monitoring; what they need is imported when they run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from {{ cookiecutter.__package_name }}_predict.model import Model
+
+    from ..settings import LifecycleSettings
+    from .predictions import Predictions
+    from .report import Report
+
+FOUND = 3
+MOST_HOURS = 87_600
+Stage = Annotated[str, typer.Option(help="The stage; config/STAGE.yaml has its settings.")]
+Hours = Annotated[float | None, typer.Option(help="The window of the prediction log; by default, as configured.")]
+Scored = Annotated[
+    Path | None, typer.Option("--table", help="A table that score has written, in place of the prediction log.")
+]
+
+
+def drift(stage: Stage = "production", hours: Hours = None, table: Scored = None) -> None:
+    """Hold what production sees against the training data; exit code 3 and an alert where it has drifted."""
+    from .drift import detect
+
+    settings, model, predictions = _load(stage, hours, table)
+    _finish(detect(model, predictions, settings.lifecycle.drift), "drift", settings)
+
+
+def outcomes(
+    source: Annotated[
+        str,
+        typer.Argument(help="A .csv or .parquet file, or a table beside the prediction log: request_id, the target."),
+    ],
+    stage: Stage = "production",
+    hours: Hours = None,
+    table: Scored = None,
+) -> None:
+    """Measure predictions whose outcome is known; exit code 3 and an alert where the model has become worse."""
+    from .outcomes import join, read_outcomes
+
+    settings, model, predictions = _load(stage, hours, table, keyed=True)
+    _finish(join(model, predictions, read_outcomes(source), settings.lifecycle), "outcomes", settings)
+
+
+def _load(
+    stage: str, hours: float | None, table: Path | None, *, keyed: bool = False
+) -> "tuple[LifecycleSettings, Model, Predictions]":
+    from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
+    from {{ cookiecutter.__package_name }}_predict.model import Model
+
+    from ..settings import load_lifecycle
+    from .predictions import read_log, read_scored
+
+    if hours is not None and not 0 < hours <= MOST_HOURS:  # not a number is refused, too
+        raise ConfigError(f"found --hours {hours:g}, expected more than 0, and {MOST_HOURS} at most")
+    settings = load_lifecycle(stage)
+    model, limits = Model.load(settings.paths.model), settings.lifecycle.drift
+    if table:
+        return settings, model, read_scored(model.contract, table, keyed=keyed)
+    return settings, model, read_log(model.contract, hours or limits.hours, limits.max_rows)
+
+
+def _finish(report: "Report", name: str, settings: "LifecycleSettings") -> None:
+    from .. import alerts
+    from .report import render, write_report
+
+    page = write_report(report, Path(settings.lifecycle.reports), name)
+    typer.echo(f"{render(report)}\n{page}".encode())
+    if report.alarms:
+        alerts.send(settings.lifecycle.alerts, "drift", "; ".join(report.alarms))
+        raise typer.Exit(FOUND)

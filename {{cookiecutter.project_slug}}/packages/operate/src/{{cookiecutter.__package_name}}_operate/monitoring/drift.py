@@ -1,0 +1,241 @@
+"""Drift: whether production's data differ from the training data, by the reference statistics in the model's file."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import ks_2samp
+
+from {{ cookiecutter.__package_name }}_batch.tables import NULLS, Checked, check_batch
+from {{ cookiecutter.__package_name }}_predict.artefact import ColumnStatistics, ReferenceStatistics
+from {{ cookiecutter.__package_name }}_predict.fields import Boolean, Category, Number
+from {{ cookiecutter.__package_name }}_predict.model import Model
+
+from ..settings import Drift
+from .distributions import compare_counts, compare_shares, restore_sample, settle, stability_index
+from .predictions import Predictions
+
+Floats = npt.NDArray[np.float64]
+KS, CHI_SQUARED = "Kolmogorov-Smirnov", "chi-squared"
+BINS = 10
+FEATURE_DIGITS, OUTPUT_DIGITS = 6, 4  # what single precision, and it and the training library, have in common
+OUTPUT = "prediction"
+
+
+@dataclass(frozen=True)
+class Bin:
+    """A bar of a plot: the share of the rows in training and now."""
+
+    name: str
+    before: float
+    now: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How a column compares with the reference.
+
+    Attributes:
+        name: the feature, or `prediction`.
+        rows: how many rows were looked at.
+        test: which one holds the distributions against each other.
+        p_value: of that test; the probability of so great a difference if nothing has changed.
+        psi: the population stability index.
+        missing: the share of missing values.
+        missing_before: the same in training.
+        missing_p_value: of Fisher's exact test that it has not risen.
+        new: values that training never saw, or that break the contract, and how often each occurs.
+        new_p_value: of Fisher's exact test that they are as rare as in training.
+        bins: the distributions, for a plot.
+        alarms: what is beyond the thresholds, in words.
+    """
+
+    name: str
+    rows: int
+    test: str
+    p_value: float
+    psi: float
+    missing: float
+    missing_before: float
+    missing_p_value: float
+    new: dict[str, int]
+    new_p_value: float
+    bins: list[Bin] = field(repr=False)
+    alarms: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """The outcome: findings, or that there are too few rows for any."""
+
+    model: str
+    source: str
+    rows: int
+    min_rows: int
+    p_threshold: float
+    findings: list[Finding]
+
+    @property
+    def enough(self) -> bool:
+        """Whether there were enough rows to say anything."""
+        return self.rows >= self.min_rows
+
+    @property
+    def alarms(self) -> list[str]:
+        """All that is beyond the thresholds, in words."""
+        return [f"{finding.name}: {alarm}" for finding in self.findings for alarm in finding.alarms]
+
+
+def detect(model: Model, predictions: Predictions, settings: Drift) -> DriftReport:
+    """Hold predictions against the reference of a model.
+
+    Distributions are held against each other by a two-sample Kolmogorov-Smirnov test (numbers) or a chi-squared test
+    (categories); an alarm needs a population stability index that matters too. The tests share the allowed rate of
+    false alarms (Bonferroni), so that a window which has not changed raises any alarm at most so often.
+
+    Args:
+        model: whose reference counts.
+        predictions: inputs of any model; the output is looked at for rows that this one answered.
+        settings: thresholds.
+    """
+    checked = check_batch(predictions.inputs, model.contract.features, predictions.source)
+    rows = len(predictions.answers)
+    answered = predictions.of_model(model.version)
+    report = DriftReport(model.version, predictions.source, rows, settings.min_rows, 0.0, [])
+    if not report.enough:
+        return report
+    findings = list(_compare_features(model, predictions, checked))
+    if int(answered.sum()) >= settings.min_rows:
+        findings.append(_compare_output(model, predictions, answered))
+    threshold = settings.false_alarms / (3 * len(findings))  # three tests for each
+    judged = [replace(finding, alarms=list(_judge(finding, threshold, settings))) for finding in findings]
+    return replace(report, p_threshold=threshold, findings=judged)
+
+
+def _compare_features(model: Model, predictions: Predictions, checked: Checked) -> Iterator[Finding]:
+    for name, spec in model.contract.features.items():
+        reference, values = model.reference.features[name], checked.columns[name]
+        raw = predictions.inputs.column(name).to_pylist()
+        lost = (value for value, code in zip(raw, values, strict=True) if np.isnan(code))
+        strange = Counter(str(value) for value in lost if not _is_missing(value))
+        if isinstance(spec, Category):
+            yield _compare_levels(name, values, spec.values, reference, strange, model.reference)
+        else:
+            yield _compare_numbers(name, values, spec, reference, strange.total(), model.reference)
+
+
+def _is_missing(value: object) -> bool:
+    """Return whether a value that the contract does not take is none at all, rather than a strange one."""
+    return value is None or value != value or value in NULLS
+
+
+def _compare_output(model: Model, predictions: Predictions, answered: "npt.NDArray[np.bool_]") -> Finding:
+    reference, chosen = model.reference.output, np.flatnonzero(answered).tolist()
+    answers = [predictions.answers[index] for index in chosen]
+    if classes := model.contract.classes:
+        codes = np.array([classes.index(answer) if answer in classes else np.nan for answer in answers], dtype=float)
+        return _compare_levels(OUTPUT, codes, classes, reference, {}, model.reference)
+    return _compare_numbers(OUTPUT, np.array(answers, dtype=float), None, reference, 0, model.reference)
+
+
+def _compare_levels(
+    name: str,
+    codes: Floats,
+    values: tuple[str, ...],
+    reference: ColumnStatistics,
+    strange: Mapping[str, int],
+    whole: ReferenceStatistics,
+) -> Finding:
+    present = codes[~np.isnan(codes)].astype(int)
+    now = np.bincount(present, minlength=len(values)).astype(float)
+    before = np.array([reference.counts.get(value, 0) for value in values], dtype=float)
+    unseen = {value: int(count) for value, count, seen in zip(values, now, before, strict=True) if count and not seen}
+    known = before > 0
+    return _finding(
+        name,
+        len(codes),
+        CHI_SQUARED,
+        compare_counts(before[known], now[known]),
+        list(zip(values, before, now, strict=True)),
+        missing=int(np.isnan(codes).sum()) - sum(strange.values()),
+        new={**strange, **unseen},
+        reference=reference,
+        whole=whole,
+    )
+
+
+def _compare_numbers(
+    name: str,
+    values: Floats,
+    spec: Number | Boolean | None,
+    reference: ColumnStatistics,
+    refused: int,
+    whole: ReferenceStatistics,
+) -> Finding:
+    digits = FEATURE_DIGITS if spec else OUTPUT_DIGITS
+    present, quantiles = settle(values[~np.isnan(values)], digits), settle(np.array(reference.quantiles), digits)
+    expected = spec.expected if spec else "a number"
+    p_value, bins = 1.0, list[tuple[str, float, float]]()
+    if len(present) and len(quantiles):
+        sample = restore_sample(quantiles, round(whole.rows * (1 - reference.missing)))
+        p_value = float(ks_2samp(sample, present, method="asymp").pvalue)
+        edges = np.unique(np.quantile(quantiles, np.linspace(0, 1, BINS + 1))[1:-1])
+        counts = (np.bincount(np.searchsorted(edges, part), minlength=len(edges) + 1) for part in (sample, present))
+        bins = list(zip(_name_bins(edges), *counts, strict=True))
+    missing = int(np.isnan(values).sum()) - refused
+    new = {f"other than {expected}": refused} if refused else {}
+    return _finding(name, len(values), KS, p_value, bins, missing=missing, new=new, reference=reference, whole=whole)
+
+
+def _finding(
+    name: str,
+    rows: int,
+    test: str,
+    p_value: float,
+    counts: list[tuple[str, float, float]],
+    *,
+    missing: int,
+    new: dict[str, int],
+    reference: ColumnStatistics,
+    whole: ReferenceStatistics,
+) -> Finding:
+    labels = [label for label, *_ in counts]
+    sides = (np.array([numbers[index] for _, *numbers in counts], dtype=float) for index in (0, 1))
+    shares = [side / max(side.sum(), 1) for side in sides]
+    missing_before = round(reference.missing * whole.rows)
+    return Finding(
+        name=name,
+        rows=rows,
+        test=test,
+        p_value=_short(p_value),
+        psi=_short(stability_index(shares[0], shares[1])),
+        missing=_short(missing / rows),
+        missing_before=reference.missing,
+        missing_p_value=_short(compare_shares(missing, rows, missing_before, whole.rows)),
+        new=new,
+        new_p_value=_short(compare_shares(sum(new.values()), rows, 0, whole.rows)),
+        bins=[Bin(label, _short(a), _short(b)) for label, a, b in zip(labels, *shares, strict=True)],
+    )
+
+
+def _judge(finding: Finding, threshold: float, settings: Drift) -> Iterator[str]:
+    if finding.p_value < threshold and finding.psi >= settings.psi:
+        yield f"its distribution has changed ({finding.test} p = {finding.p_value:.3g}, PSI {finding.psi:.3g})"
+    rise = finding.missing - finding.missing_before
+    if finding.missing_p_value < threshold and rise >= settings.missing:
+        yield f"{finding.missing:.1%} are missing, {finding.missing_before:.1%} were in training"
+    if finding.new_p_value < threshold:
+        yield "values that training never saw: " + ", ".join(f"{name} ({n})" for name, n in finding.new.items())
+
+
+def _name_bins(edges: Floats) -> list[str]:
+    names = [f"{edge:.4g}" for edge in edges]
+    ranges = [f"{low} to {high}" for low, high in pairwise(names)]
+    return [f"up to {names[0]}", *ranges, f"above {names[-1]}"] if names else ["all"]
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")

@@ -1,0 +1,156 @@
+"""Outcomes: what came true of predictions, and how well the model does on it against the hold-out rows."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from {{ cookiecutter.__package_name }}_batch.readers import SUFFIXES
+from {{ cookiecutter.__package_name }}_batch.tables import check_batch
+from {{ cookiecutter.__package_name }}_predict.errors import DataError
+from {{ cookiecutter.__package_name }}_predict.model import Model
+from {{ cookiecutter.__package_name }}_records import log_reader
+
+from ..project import run_pipeline
+from ..settings import Lifecycle, Promotion
+from .predictions import Predictions, read_keys, read_table
+
+
+@dataclass(frozen=True)
+class OutcomesReport:
+    """How a model does where the outcome is known.
+
+    Attributes:
+        model: its version.
+        source: of the predictions.
+        rows: predictions of this model whose outcome is known.
+        waiting: predictions of this model whose outcome is not.
+        unknown: outcomes that belong to no prediction of this model.
+        refused: outcomes that are no value of the target.
+        min_rows: fewer rows say nothing.
+        metrics: on these rows, as of the evaluation; empty where there are too few.
+        holdout: the same on the hold-out rows.
+        metric: the main one.
+        high: the upper end of its interval of confidence on these rows; None where there are too few.
+        allowed: how much of it may be lost.
+    """
+
+    model: str
+    source: str
+    rows: int
+    waiting: int
+    unknown: int
+    refused: int
+    min_rows: int
+    metrics: dict[str, float]
+    holdout: dict[str, float]
+    metric: str
+    high: float | None
+    allowed: float
+
+    @property
+    def enough(self) -> bool:
+        """Whether there were enough rows to say anything."""
+        return bool(self.metrics)
+
+    @property
+    def alarms(self) -> list[str]:
+        """That the main metric has fallen by more than is allowed, and not by chance, in words."""
+        expected = self.holdout.get(self.metric, -np.inf)
+        if self.high is None or self.high >= expected - self.allowed:
+            return []
+        return [
+            f"{self.metric} is {self.metrics[self.metric]:.4g} on {self.rows} outcomes, {self.high:.4g} at most; "
+            f"{expected:.4g} on the hold-out rows"
+        ]
+
+
+def read_outcomes(name: str) -> pa.Table:
+    """Return a table of outcomes from a CSV or Parquet file, or from the database of the prediction log.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    if name.lower().endswith(SUFFIXES) or Path(name).exists():
+        return read_table(Path(name))
+    return pa.Table.from_pylist(log_reader.read_table(name))
+
+
+def join(model: Model, predictions: Predictions, outcomes: pa.Table, settings: Lifecycle) -> OutcomesReport:
+    """Measure a model's predictions whose outcome is known.
+
+    Args:
+        model: whose predictions count.
+        predictions: with the ids of their requests.
+        outcomes: columns `request_id`, the target's name and, where requests had several rows, `row`.
+        settings: how few rows say nothing, how much may be lost, and how sure an alarm must be.
+
+    Raises:
+        DataError: a column is missing, an outcome is told twice, or the probabilities are not known.
+    """
+    contract = model.contract
+    wanted = ["request_id", contract.target_name]
+    if missing := [name for name in wanted if name not in outcomes.column_names]:
+        raise DataError(
+            f"the outcomes lack the column {missing[0]!r}; expected {', '.join(wanted)}, and row where needed"
+        )
+    if predictions.keys is None or (contract.classes and predictions.probabilities is None):
+        raise DataError(
+            f"{predictions.source} lacks request_id or a probability of each class; outcomes cannot be joined with it"
+        )
+    checked = check_batch(outcomes, contract.target, "the outcomes")
+    keys = read_keys(outcomes)
+    if twice := [key for key, count in Counter(keys).items() if count > 1]:
+        raise DataError(
+            f"the request {twice[0][0]}, row {twice[0][1]}, has more than one outcome ({len(twice)} such); keep one"
+        )
+    codes = checked.columns[contract.target_name]
+    truth = {key: codes[index] for index, key in enumerate(keys) if checked.good[index]}
+    answers = np.flatnonzero(predictions.of_model(model.version)).tolist()
+    mine = [index for index in answers if _known(predictions, index)]
+    known = [index for index in mine if predictions.keys[index] in truth]
+    answered = {predictions.keys[index] for index in mine}
+    measured: dict[str, Any] = {"metric": "", "metrics": {}, "high": None}
+    if len(known) >= settings.drift.min_rows:
+        target = np.array([truth[predictions.keys[index]] for index in known])
+        numbers = predictions.probabilities if contract.classes else np.array(predictions.answers, dtype=float)[:, None]
+        measured = _measure(model, target, np.asarray(numbers)[known], settings.promotion)
+    holdout = model.metrics.get("model")
+    return OutcomesReport(
+        model=model.version,
+        source=predictions.source,
+        rows=len(known),
+        waiting=len(mine) - len(known),
+        unknown=sum(key not in answered for key in keys),
+        refused=int((~checked.good).sum()),
+        min_rows=settings.drift.min_rows,
+        metrics=measured["metrics"],
+        holdout=dict(holdout) if isinstance(holdout, dict) else {},
+        metric=measured["metric"],
+        high=measured["high"],
+        allowed=settings.drift.loss,
+    )
+
+
+def _measure(
+    model: Model, target: npt.NDArray[np.float64], outputs: npt.NDArray[np.float64], settings: Promotion
+) -> dict[str, Any]:
+    """Return the metrics of outputs of shape (rows, classes or 1), and the interval of the main one."""
+    with TemporaryDirectory() as folder:
+        contract, table = Path(folder, "contract.yaml"), Path(folder, "outputs.parquet")
+        contract.write_text(model.contract.model_dump_json(by_alias=True), encoding="utf-8")
+        columns = {f"output_{index}": column for index, column in enumerate(outputs.T)}
+        pq.write_table(pa.table({"target": target, **columns}), table)
+        options = (f"--{name}={getattr(settings, name)}" for name in ("confidence", "resamples"))
+        return run_pipeline("measure", str(contract), str(table), *options)
+
+
+def _known(predictions: Predictions, index: int) -> bool:
+    """Return whether all probabilities of a row are there: they are not for a model of other classes."""
+    return predictions.probabilities is None or bool(np.isfinite(predictions.probabilities[index]).all())

@@ -1,0 +1,137 @@
+"""Predictions that were made, from the prediction log or from a table that was scored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from {{ cookiecutter.__package_name }}_batch.readers import read_batches
+from {{ cookiecutter.__package_name }}_batch.tables import NULLS
+from {{ cookiecutter.__package_name }}_predict.contract import Contract
+from {{ cookiecutter.__package_name }}_predict.errors import DataError
+from {{ cookiecutter.__package_name }}_records.log_reader import read_window
+
+PREDICTION = "prediction"
+PROBABILITY = "probability_"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Rows and the answers to them.
+
+    Attributes:
+        source: where they are from, in words.
+        inputs: the features, a column each.
+        answers: the class or the number predicted for each row.
+        probabilities: of each class, of shape (rows, classes); None where they are not known.
+        keys: the request's id and the row in the request, for each row; None where they are not known.
+        models: the version of the model that answered each row; None where it is not known.
+    """
+
+    source: str
+    inputs: pa.Table
+    answers: Sequence[Any]
+    probabilities: npt.NDArray[np.float64] | None
+    keys: Sequence[tuple[str, int]] | None
+    models: Sequence[str] | None
+
+    def of_model(self, version: str) -> "npt.NDArray[np.bool_]":
+        """Return which rows a model has answered, of shape (rows,); all, where that is not known."""
+        if self.models is None:
+            return np.ones(len(self.answers), dtype=bool)
+        return np.array([model == version for model in self.models], dtype=bool)
+
+
+def read_log(contract: Contract, hours: float, most: int) -> Predictions:
+    """Return the predictions in the log's last hours, at most this many, newest first."""
+    rows = read_window(hours, most)
+    shares = [[(row["probabilities"] or {}).get(name, np.nan) for name in contract.classes] for row in rows]
+    return Predictions(
+        source=f"the prediction log, the last {hours:g} hours",
+        inputs=pa.table({name: [row["inputs"].get(name) for row in rows] for name in contract.features}),
+        answers=[row["label"] if contract.classes else row["value"] for row in rows],
+        probabilities=np.array(shares, dtype=float).reshape(len(rows), len(contract.classes))
+        if contract.classes
+        else None,
+        keys=[(row["request_id"], row["row"]) for row in rows],
+        models=[row["model_version"] for row in rows],
+    )
+
+
+def read_scored(contract: Contract, path: Path, *, keyed: bool = False) -> Predictions:
+    """Return the predictions in a table that `score` wrote.
+
+    Args:
+        contract: of the model.
+        path: the table.
+        keyed: whether to read also what outcomes are joined by and measured with: ids and probabilities.
+
+    Raises:
+        DataError: it cannot be read, lacks a column, or has something other than a number where one must be.
+    """
+    table = read_table(path)
+    wanted = [*contract.features, PREDICTION]
+    if missing := [name for name in wanted if name not in table.column_names]:
+        raise DataError(f"{path} lacks the column {missing[0]!r}; expected {', '.join(wanted)}, as score writes them")
+    names = [PROBABILITY + name for name in contract.classes]
+    known = keyed and bool(names) and all(name in table.column_names for name in names)
+    answers = table.column(PREDICTION).to_pylist() if contract.classes else _floats(table, PREDICTION, path).tolist()
+    return Predictions(
+        source=str(path),
+        inputs=table.select(list(contract.features)),
+        answers=answers,
+        probabilities=np.column_stack([_floats(table, name, path) for name in names]) if known else None,
+        keys=read_keys(table) if keyed and "request_id" in table.column_names else None,
+        models=None,
+    )
+
+
+def read_keys(table: pa.Table) -> list[tuple[str, int]]:
+    """Return the request's id and the row in the request for each row of a table; without a column `row`, row 0.
+
+    Raises:
+        DataError: a row is no whole number.
+    """
+    ids = (str(value) for value in table.column("request_id").to_pylist())
+    rows = table.column("row").to_pylist() if "row" in table.column_names else [0] * table.num_rows
+    try:
+        return [(request, _whole(row)) for request, row in zip(ids, rows, strict=True)]
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the column row holds something else than whole numbers ({error}); correct it") from error
+
+
+def _whole(value: object) -> int:
+    number = float(str(value))
+    if not number.is_integer():
+        raise ValueError(f"found {value!r}")
+    return int(number)
+
+
+def read_table(path: Path) -> pa.Table:
+    """Return the table in a CSV or Parquet file.
+
+    Raises:
+        DataError: it cannot be read, has no rows, or malformed ones.
+    """
+    malformed = list[str]()
+    try:
+        with path.open("rb") as file:
+            batches = [batch for batch, _ in read_batches(file, path.name, malformed.append)]
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); expected a CSV or Parquet file") from error
+    if malformed:
+        raise DataError(f"{path} has {len(malformed)} malformed lines, the first: {malformed[0]}; correct them")
+    if not batches:
+        raise DataError(f"{path} has no rows; expected some")
+    return pa.Table.from_batches(batches)
+
+
+def _floats(table: pa.Table, name: str, path: Path) -> npt.NDArray[np.float64]:
+    try:
+        return np.array([np.nan if value in NULLS else value for value in table.column(name).to_pylist()], dtype=float)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}: the column {name} holds other things than numbers ({error}); score again") from error

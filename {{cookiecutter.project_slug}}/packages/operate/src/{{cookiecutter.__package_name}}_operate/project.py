@@ -1,0 +1,67 @@
+"""What operation knows of the pipeline: where it writes, and the commands that it offers."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from {{ cookiecutter.__package_name }}_predict.errors import ProjectError
+from {{ cookiecutter.__package_name }}_predict.yamlfile import load_yaml
+
+CONFIG = Path("config/default.yaml")
+PROGRAM = ProjectError.__module__.partition(".")[0]
+NO_SUCH_COMMAND = 2
+
+
+class PipelineError(ProjectError):
+    """A command of the pipeline failed, or is not installed here."""
+
+
+class PipelinePaths(BaseModel):
+    """The paths that the pipeline reads and writes, as far as operation needs them."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    contract: Path = Field(alias="schema")
+    source: str
+    model: Path
+    metrics: Path
+    gate: Path
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    paths: PipelinePaths
+
+
+def pipeline_paths() -> PipelinePaths:
+    """Return the paths of the pipeline in the current folder; no environment changes them.
+
+    Raises:
+        ConfigError: the configuration is absent, or a path is missing.
+    """
+    return load_yaml(CONFIG, _Config).paths
+
+
+def run_pipeline(command: str, *arguments: str) -> dict[str, Any]:
+    """Run a command of the pipeline in a process of its own, and return the JSON object that it prints.
+
+    Raises:
+        PipelineError: it failed, or the pipeline is not installed here.
+    """
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", PROGRAM, command, *arguments, "--json"], capture_output=True, text=True, check=False
+    )
+    if done.returncode == NO_SUCH_COMMAND:
+        raise PipelineError(
+            f"the command {command} does not run here: it needs the training environment, requirements/train.txt "
+            f"({' '.join(done.stderr.split())[-200:]})"
+        )
+    if done.returncode:
+        raise PipelineError(done.stderr.strip().rpartition("error: ")[2])
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found

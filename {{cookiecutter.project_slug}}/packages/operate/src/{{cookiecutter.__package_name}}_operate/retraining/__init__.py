@@ -1,0 +1,1 @@
+"""Retraining: a new version appears complete, or nothing has happened."""

@@ -1,0 +1,1 @@
+"""Versions of the model: registration, promotion, release, rollback, lineage."""

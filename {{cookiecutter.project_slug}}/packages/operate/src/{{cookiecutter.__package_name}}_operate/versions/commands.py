@@ -1,0 +1,160 @@
+"""The commands about versions; what they need is imported when they run."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..settings import LifecycleSettings
+
+Stage = Annotated[str, typer.Option(help="The stage; config/STAGE.yaml has its settings.")]
+Reason = Annotated[str, typer.Option(help="Why, for the history.")]
+Push = Annotated[
+    bool | None, typer.Option("--push/--no-push", help="Push to the git remote at once; by default, as configured.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PRODUCTION = "production"
+COLUMN = 32
+
+
+def register(
+    version: Annotated[str | None, typer.Argument(help="Such as v1.2.3; by default, the next one.")] = None,
+    reason: Reason = "",
+    push: Push = None,
+) -> None:
+    """Register the model of this commit as a version, if the gate has passed for exactly these bytes."""
+    from ..settings import load_lifecycle
+    from .promotion import register as run
+
+    print(f"registered {run(version, require_reason(reason), choose_remote(load_lifecycle(), push))}")
+
+
+def promote(
+    version: Annotated[str, typer.Argument(help="A registered version.")],
+    stage: Stage = PRODUCTION,
+    reason: Reason = "",
+    force: Annotated[bool, typer.Option("--force", help="Even if it is worse; the history keeps that.")] = False,
+    push: Push = None,
+) -> None:
+    """Assign a stage to a version, if it is no worse than the model that is there now."""
+    from ..settings import load_lifecycle
+    from .promotion import promote as run
+
+    settings = load_lifecycle(stage)
+    promotion = settings.lifecycle.promotion
+    done = run(version, stage, require_reason(reason), promotion, force=force, remote=choose_remote(settings, push))
+    if done.comparison:
+        print(done.comparison)
+    print(
+        f"{'promoted' if done.new else 'nothing to do:'} {done.version}{' to' if done.new else ' is in'} {done.stage}"
+    )
+
+
+def release(stage: Stage = PRODUCTION) -> None:
+    """Put the model of a stage where its service finds it; a running one takes it over by itself."""
+    from .. import alerts
+    from ..settings import load_lifecycle
+    from .release import release as run
+
+    settings = load_lifecycle(stage)
+    done = run(stage, settings)
+    text = f"{done.version} ({done.model}) is live at {done.path}"
+    print(text if done.new else f"nothing to do: {text}")
+    if done.new:
+        alerts.send(settings.lifecycle.alerts, "release", f"{stage}: {text}")
+
+
+def rollback(stage: Stage = PRODUCTION, reason: Reason = "", push: Push = None) -> None:
+    """Put the version before the one in a stage back, live at once."""
+    from .. import alerts
+    from ..settings import load_lifecycle
+    from .release import rollback as run
+
+    settings = load_lifecycle(stage)
+    done = run(stage, require_reason(reason), settings, choose_remote(settings, push))
+    text = f"rolled back to {done.version} ({done.model}), live at {done.path}"
+    print(text)
+    alerts.send(settings.lifecycle.alerts, "rollback", f"{stage}: {text}: {reason}")
+
+
+def history(as_json: AsJson = False) -> None:
+    """Show who did what to which version, when and why."""
+    from .registry import Registry
+
+    events = Registry.read().events
+    if as_json:
+        _print_json([event.as_dict() for event in events])
+        return
+    rows = [
+        (event.when[:19].replace("T", " "), event.who, event.action, event.version, event.stage or "", event.reason)
+        for event in events
+    ]
+    _print_table(("when", "who", "what", "version", "stage", "why"), rows)
+
+
+def lineage(
+    subject: Annotated[
+        str, typer.Argument(help="A version, a model file, a revision, or the id of a request to the service.")
+    ],
+    stage: Stage = PRODUCTION,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a model or a prediction was made from: commit, data, parameters, locks, metrics and people."""
+    from ..settings import load_lifecycle
+    from .lineage import trace
+
+    load_lifecycle(stage)
+    facts = trace(subject)
+    if as_json:
+        _print_json(facts)
+    else:
+        for name, value in _flatten(facts):
+            print(f"{name:<{COLUMN}} {value}")
+
+
+def choose_remote(settings: "LifecycleSettings", push: bool | None) -> str | None:
+    """Return the git remote to push to, as the option or the settings say; None for none."""
+    wanted = settings.lifecycle.push if push is None else push
+    return settings.lifecycle.remote if wanted else None
+
+
+def require_reason(reason: str) -> str:
+    """Return a reason as one line.
+
+    Raises:
+        ConfigError: it is empty.
+    """
+    if not reason.strip():
+        raise ConfigError("the history needs a reason; pass --reason and a sentence that says why")
+    return " ".join(reason.split())
+
+
+def _flatten(facts: dict[str, Any], prefix: str = "") -> "list[tuple[str, str]]":
+    rows = []
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            rows += _flatten(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            rows += [row for index, item in enumerate(value) for row in _flatten(item, f"{prefix}{key}.{index}.")]
+        else:
+            rows.append((prefix + key, ", ".join(map(str, value)) if isinstance(value, list) else str(value)))
+    return rows
+
+
+def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*header)
+    for row in rows:
+        table.add_row(*map(Text, row))  # as it is: what people write is no markup
+    Console().print(table)
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2).encode())

@@ -1,0 +1,144 @@
+"""Register a version, and promote it to a stage: only what has passed the gate, and is no worse than what is there."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from {{ cookiecutter.__package_name }}_predict.contract import load_contract
+from {{ cookiecutter.__package_name }}_predict.errors import DataError, ProjectError
+from {{ cookiecutter.__package_name }}_predict.model import Model
+
+from ..dvc_store import digest, find_hash, load_model, push_outputs, read_output, read_path, require_reproduced
+from ..git import GitError, read_commit, require_author, require_clean
+from ..project import PipelinePaths, pipeline_paths, run_pipeline
+from ..settings import Promotion
+from .registry import PROMOTE, Registry, check_version, tag_stage, tag_version
+
+
+class PromotionError(ProjectError):
+    """A model did not pass."""
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """What a promotion did: nothing, where the version was there already."""
+
+    version: str
+    stage: str
+    new: bool
+    comparison: str
+
+
+def register(version: str | None, reason: str, remote: str | None) -> str:
+    """Register the model of the current commit, and return its version.
+
+    Args:
+        version: by default, the one that `Registry.propose` gives.
+        reason: why, for the history.
+        remote: the git remote to push the tag to; None for none.
+
+    Raises:
+        PromotionError: the gate has not passed for exactly these bytes, or they are registered already.
+        GitError: the working tree differs from the commit, the clone is shallow, or the tag cannot be made or pushed.
+        DataError: the model cannot be pushed to the DVC remote.
+    """
+    require_author()
+    require_clean()
+    commit, registry = read_commit("HEAD"), Registry.read()
+    model = _require_passed(pipeline_paths())
+    path = read_path(commit, "model")
+    md5 = find_hash(commit, path)
+    for name, event in registry.versions.items():
+        if event.commit == commit or event.model_hash() == md5:
+            raise PromotionError(
+                f"this model is registered already, as {name}: promote that, or train another one and commit it"
+            )
+    last = load_model(next(reversed(registry.versions.values())).commit) if registry.versions and not version else None
+    chosen = check_version(version) if version else registry.propose(model, last)
+    if chosen in registry.versions:
+        raise PromotionError(
+            f"{chosen} is registered already; expected another version than {', '.join(registry.versions)}"
+        )
+    push_outputs()  # before the tag: it must never name bytes that nobody has
+    tag_version(chosen, reason, {"model": model.version, "md5": md5, "metrics": model.metrics["model"]}, remote)
+    return chosen
+
+
+def promote(version: str, stage: str, reason: str, settings: Promotion, *, force: bool, remote: str | None) -> Promoted:
+    """Assign a stage to a version, if it is no worse than the model that is there now, on the version's hold-out rows.
+
+    Args:
+        version: a registered one.
+        stage: its name.
+        reason: why, for the history.
+        settings: what is worse.
+        force: whether to promote even what is worse; the history then says so.
+        remote: the git remote to push the tag to; None for none.
+
+    Raises:
+        PromotionError: it is worse beyond the margin, or too few rows tell; or the two cannot be compared.
+        GitError: there is no such version, the clone is shallow, or the tag cannot be made or pushed.
+        DataError: the models or the rows cannot be fetched.
+    """
+    require_author()
+    registry = Registry.read()
+    name = check_version(version)
+    candidate = registry.find(name)
+    before = registry.stack(stage)[-1:]
+    if before == [name]:
+        return Promoted(name, stage, new=False, comparison="")
+    model = load_model(candidate.commit)
+    comparison = refusal = ""
+    if before:
+        comparison, refusal = _compare(model, candidate.commit, registry.find(before[0]).commit, settings)
+    if refusal and not force:
+        raise PromotionError(
+            f"{name} is not promoted to {stage}, where {before[0]} is: {refusal}; nothing was changed: train a better "
+            "one, or pass --force, and its reason, which the history keeps"
+        )
+    facts: dict[str, object] = {"from": before[0]} if before else {}
+    if comparison:
+        facts["comparison"] = comparison
+    if refusal:
+        facts["forced"] = refusal
+    tag_stage(name, stage, PROMOTE, reason, facts, remote)
+    return Promoted(name, stage, new=True, comparison=comparison)
+
+
+def _require_passed(paths: PipelinePaths) -> Model:
+    """Return the model that lies here, whose gate has passed for exactly these bytes.
+
+    Raises:
+        PromotionError: it has not.
+    """
+    require_reproduced("gate")  # the model, the report and all that the gate read are those in dvc.lock
+    model = Model.load(paths.model, contract=load_contract(paths.contract))
+    try:
+        rows = json.loads(paths.gate.read_text(encoding="utf-8"))
+        passed = bool(rows) and all(row["passed"] is True for row in rows)
+        measured = json.loads(paths.metrics.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise PromotionError(f"{paths.gate} or {paths.metrics} cannot be read ({error}); run dvc repro") from error
+    if not passed or model.metrics != measured:
+        raise PromotionError(
+            f"the gate has not passed for exactly these bytes ({paths.model}, MD5 {digest(paths.model.read_bytes())}): "
+            f"{paths.gate} and {paths.metrics} speak of another model, or of a refusal; run dvc repro, and commit"
+        )
+    return model
+
+
+def _compare(model: Model, commit: str, other: str, settings: Promotion) -> tuple[str, str]:
+    """Return how the model of a commit does against that of another on its holdout, and why that refuses it."""
+    if names := load_model(other).contract.differences(model.contract):
+        return "", f"the two cannot be compared, their contracts differ in {', '.join(names)}"
+    with TemporaryDirectory() as folder:
+        files = {"new.onnx": (commit, "model"), "old.onnx": (other, "model"), "holdout.parquet": (commit, "holdout")}
+        for name, (where, output) in files.items():
+            try:
+                Path(folder, name).write_bytes(read_output(where, output))
+            except GitError as error:
+                raise DataError(f"the {output} of the commit {where[:12]} cannot be found: {error}") from error
+        options = (f"--{name}={value}" for name, value in settings.model_dump().items())
+        found = run_pipeline("compare", *(str(Path(folder, name)) for name in files), *options)
+    return str(found["text"]), "" if found["passed"] else str(found["text"])

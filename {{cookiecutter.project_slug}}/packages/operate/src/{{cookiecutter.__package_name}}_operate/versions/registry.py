@@ -1,0 +1,226 @@
+"""The registry: versions and stages of the model as annotated tags of git, named as GTO does.
+
+A tag `model@v1.2.3` registers a version at a commit, a tag `model#production#7` assigns a stage
+(https://github.com/iterative/gto#git-tags-format). Who and when are the tag's own; its message has a subject, the
+reason, and lines of facts, `key: value`.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import semver
+from gto import api as gto
+from gto.exceptions import GTOException
+
+from {{ cookiecutter.__package_name }}_predict.model import Model
+
+from ..dvc_store import find_hash, read_path
+from ..git import GitError, git, push, require_author, require_history
+
+ARTIFACT = "model"
+FIRST = "v0.1.0"
+REGISTER, PROMOTE, ROLLBACK = "register", "promote", "roll back"
+_FIELDS = ("refname:strip=2", "*objectname", "taggername", "taggeremail:trim", "taggerdate:iso-strict", "contents")
+_NAME = re.compile(rf"{ARTIFACT}(?:@(?P<version>v[0-9][^!#]*)|#(?P<stage>[a-z0-9-]+)#(?P<count>[0-9]+))")
+
+
+@dataclass(frozen=True)
+class Event:
+    """What somebody did to a version, as a tag records it."""
+
+    action: str
+    version: str
+    stage: str | None
+    commit: str
+    who: str
+    email: str
+    when: str
+    reason: str
+    tag: str
+    count: int
+    facts: dict[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the event for JSON."""
+        return {name: value for name, value in asdict(self).items() if name != "count" and value is not None}
+
+    def model_hash(self) -> str:
+        """Return the MD5 of the model that was registered, as the tag or the commit has it."""
+        return self.facts.get("md5") or find_hash(self.commit, read_path(self.commit, "model"))
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All that the tags of a repository say of the model, the oldest first."""
+
+    events: list[Event]
+
+    @classmethod
+    def read(cls, folder: Path | None = None) -> Self:
+        """Read the tags of a repository, by default the one in the current folder.
+
+        Raises:
+            GitError: this is no repository, or a shallow clone, whose tags may not be all.
+        """
+        require_history(folder)
+        form = "%00".join(f"%({name})" for name in _FIELDS)
+        text = git("for-each-ref", f"--format={form}%01", "refs/tags", cwd=folder)
+        records = [record.strip("\n").split("\0") for record in text.split("\1")]
+        found = [event for record in records if len(record) == len(_FIELDS) and (event := _parse(record))]
+        versions = {event.commit: event.version for event in found if event.action == REGISTER}
+        known = [_with_version(event, versions) for event in found]
+        events = [event for event in known if event is not None]
+        return cls(sorted(events, key=lambda event: (datetime.fromisoformat(event.when), event.count)))
+
+    @property
+    def versions(self) -> dict[str, Event]:
+        """The registered versions, the lowest first, and where they were."""
+        registered = {event.version: event for event in self.events if event.action == REGISTER}
+        return dict(sorted(registered.items(), key=lambda item: _semantic(item[0])))
+
+    def find(self, version: str) -> Event:
+        """Return the registration of a version.
+
+        Raises:
+            GitError: there is none.
+        """
+        versions = self.versions
+        if version not in versions:
+            known = ", ".join(versions) or "none"
+            raise GitError(
+                f"no version {version!r} is registered here, expected one of: {known}; "
+                "git fetch --tags fetches those of the remote"
+            )
+        return versions[version]
+
+    def stack(self, stage: str) -> list[str]:
+        """Return the versions of a stage: the last one is in it, the one before is what a rollback goes to.
+
+        A promotion puts a version on top; a rollback takes away what was above the one that it goes to.
+        """
+        versions: list[str] = []
+        for event in sorted(self.events, key=lambda event: event.count):
+            if event.stage != stage:
+                continue
+            if event.action == ROLLBACK and event.version in versions:
+                del versions[versions.index(event.version) + 1 :]
+            elif event.version not in versions[-1:]:
+                versions.append(event.version)
+        return versions
+
+    def current(self, stage: str) -> Event:
+        """Return the registration of the version in a stage.
+
+        Raises:
+            GitError: there is none.
+        """
+        if not (versions := self.stack(stage)):
+            known = ", ".join(sorted({event.stage for event in self.events if event.stage})) or "none"
+            raise GitError(f"no version is in the stage {stage!r} (stages: {known}); promote one, or git fetch --tags")
+        return self.find(versions[-1])
+
+    def propose(self, model: Model, last: Model | None) -> str:
+        """Return the next version.
+
+        The first number changes with the contract, the second with the parameters, the third with the data alone.
+
+        Args:
+            model: the new one.
+            last: that of the last version.
+        """
+        if last is None:
+            return FIRST
+        latest = _semantic(next(reversed(self.versions)))
+        if model.contract.differences(last.contract):
+            return f"v{latest.bump_major()}"
+        return f"v{latest.bump_patch() if model.lineage.params == last.lineage.params else latest.bump_minor()}"
+
+
+def tag_version(version: str, reason: str, facts: Mapping[str, object], remote: str | None) -> None:
+    """Register a version at the current commit; push the tag to a remote, if one is given.
+
+    Raises:
+        GitError: the tag cannot be made or pushed; then there is none.
+    """
+    subject = f"Register {ARTIFACT} {version}"
+    _tag(lambda message: gto.register(".", ARTIFACT, "HEAD", version, message), subject, reason, facts, remote)
+
+
+def tag_stage(
+    version: str, stage: str, action: str, reason: str, facts: Mapping[str, object], remote: str | None
+) -> None:
+    """Assign a stage to a version (see `tag_version`)."""
+    subject = f"{action.capitalize()} {ARTIFACT} {version} to {stage}"
+    said = {"action": action, "version": version, **facts}
+    _tag(
+        lambda message: gto.assign(".", ARTIFACT, stage, version, message=message, force=True),
+        subject,
+        reason,
+        said,
+        remote,
+    )
+
+
+def check_version(version: str) -> str:
+    """Return a version as tags write it, with a v.
+
+    Raises:
+        GitError: it is no semantic version.
+    """
+    try:
+        return f"v{_semantic(version)}"
+    except ValueError as error:
+        raise GitError(f"{version!r} is no semantic version, expected one such as v1.2.3 ({error})") from error
+
+
+def _tag(
+    make: Callable[[str], Any], subject: str, reason: str, facts: Mapping[str, object], remote: str | None
+) -> None:
+    require_author()
+    lines = (f"{key}: {value if isinstance(value, str) else json.dumps(value)}" for key, value in facts.items())
+    message = "\n\n".join([subject, " ".join(reason.split()), "\n".join(lines)])
+    try:
+        event = make(message)
+    except GTOException as error:
+        raise GitError(f"the tag cannot be made: {error}; git tag --list shows what is there") from error
+    if remote is None:
+        return
+    try:
+        push(remote, f"refs/tags/{event.tag}")
+    except GitError:
+        git("tag", "--delete", event.tag)
+        raise
+
+
+def _parse(record: list[str]) -> Event | None:
+    name, commit, who, email, when, contents = record
+    match = _NAME.fullmatch(name)
+    if match is None or not who:  # lightweight tags say nothing
+        return None
+    if match["version"] and not semver.Version.is_valid(match["version"].removeprefix("v")):
+        return None
+    _, reason, *rest = [*contents.strip().split("\n\n"), ""]
+    lines = (line.partition(": ") for line in rest[0].splitlines()) if rest else ()
+    facts = {key: value for key, _, value in lines if value}
+    action = facts.pop("action", PROMOTE) if match["stage"] else REGISTER
+    version = match["version"] or facts.pop("version", "")
+    return Event(
+        action, version, match["stage"], commit, who, email, when, reason, name, int(match["count"] or 0), facts
+    )
+
+
+def _with_version(event: Event, versions: Mapping[str, str]) -> Event | None:
+    """Return an event with its version; GTO's own tags of stages do not name it, but their commit has it."""
+    if event.version:
+        return event
+    version = versions.get(event.commit)
+    return None if version is None else Event(**(asdict(event) | {"version": version}))
+
+
+def _semantic(version: str) -> semver.Version:
+    return semver.Version.parse(version.removeprefix("v"))

@@ -1,0 +1,151 @@
+"""Release and rollback: the model of a stage becomes the live file, in one step, once it is verified."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import fsspec
+
+from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
+from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError
+from {{ cookiecutter.__package_name }}_predict.model import Model
+
+from ..dvc_store import digest, find_hash, read_output, read_path
+from ..git import GitError, require_author
+from ..project import pipeline_paths
+from ..settings import LifecycleSettings
+from .registry import ROLLBACK, Registry, tag_stage
+
+KEPT = "releases"
+
+
+@dataclass(frozen=True)
+class Released:
+    """What went live: nothing new, where it was live already."""
+
+    version: str
+    model: str
+    path: Path
+    new: bool
+
+
+def release(stage: str, settings: LifecycleSettings) -> Released:
+    """Put the model of a stage where the settings of that stage have it; it may be run again at any time.
+
+    Raises:
+        GitError: no version is in the stage, or the clone is shallow.
+        DataError: the model cannot be fetched, or the file cannot be written.
+        ModelError: the model is damaged, or was trained under another contract than the settings name.
+        ConfigError: the live file is the one that the pipeline writes.
+    """
+    event = Registry.read().current(stage)
+    with going_live(event.version, event.commit, settings) as released:
+        return released
+
+
+def rollback(stage: str, reason: str, settings: LifecycleSettings, remote: str | None) -> Released:
+    """Put the version before the one in a stage back, and record it.
+
+    The model is fetched and verified first, then the tag is made, then the file is replaced; what fails leaves all as
+    it was. The releases that are kept beside the live file need no network.
+
+    Args:
+        stage: its name.
+        reason: why, for the history.
+        settings: those of the stage.
+        remote: the git remote to push the tag to; None for none.
+
+    Raises:
+        GitError: there was no version before, or the tag cannot be made or pushed.
+        DataError: the model cannot be fetched, or the file cannot be written.
+        ModelError: the model is damaged.
+        ConfigError: the live file is the one that the pipeline writes.
+    """
+    require_author()
+    registry = Registry.read()
+    current, *before = reversed(registry.stack(stage) or [registry.current(stage).version])
+    if not before:
+        raise GitError(
+            f"there is no version before {current} in the stage {stage}; promote another, or git fetch --tags"
+        )
+    event = registry.find(before[0])
+    with going_live(event.version, event.commit, settings) as released:
+        tag_stage(event.version, stage, ROLLBACK, reason, {"from": current}, remote)
+    return released
+
+
+def find_live(settings: LifecycleSettings) -> Path:
+    """Return the live file of the settings' environment.
+
+    Raises:
+        ConfigError: it is the one that the pipeline writes, so that a release would be undone by the next run.
+    """
+    live = settings.paths.model
+    if live.resolve() == pipeline_paths().model.resolve():
+        raise ConfigError(
+            f"paths.model is {live}, which the pipeline writes; expected a file of its own for releases: "
+            "set it in the file of the stage, as config/production.yaml does"
+        )
+    return live
+
+
+@contextmanager
+def going_live(version: str, commit: str, settings: LifecycleSettings) -> Iterator[Released]:
+    """Fetch, verify and write a version beside the live file; if the block ends well, it takes the file's place.
+
+    Args:
+        version: its name.
+        commit: where it was registered.
+        settings: those of the stage.
+    """
+    live = find_live(settings)
+    kept = live.parent / KEPT / f"{version}.onnx"
+    data, model = _load(commit, kept, settings)
+    if live.is_file() and live.read_bytes() == data:
+        yield Released(version, model.version, live, new=False)
+    else:
+        _keep(data, kept, settings.lifecycle.release.keep)
+        with whole_file(live) as file:
+            file.write(data)
+            file.flush()  # a full disk must show now
+            yield Released(version, model.version, live, new=True)
+    if address := settings.lifecycle.release.publish:
+        publish(data, address)
+
+
+def _load(commit: str, kept: Path, settings: LifecycleSettings) -> tuple[bytes, Model]:
+    """Return the bytes and the verified model of a commit, from the release that is kept or from DVC."""
+    path = read_path(commit, "model")
+    data = kept.read_bytes() if kept.is_file() else b""
+    if digest(data) != find_hash(commit, path):
+        data = read_output(commit, "model")
+    return data, Model.parse(data, Path(path), contract=settings.paths.load_contract())
+
+
+def publish(data: bytes, address: str) -> None:
+    """Put bytes at an fsspec address: beside it first, then in its place.
+
+    Raises:
+        DataError: the address cannot be written.
+    """
+    try:
+        filesystem, path = fsspec.url_to_fs(address)
+        filesystem.makedirs(filesystem._parent(path), exist_ok=True)
+        filesystem.pipe_file(f"{path}.partial", data)
+        filesystem.mv(f"{path}.partial", path)
+    except Exception as error:  # each of fsspec's backends has error types of its own
+        raise DataError(
+            f"the model is live and recorded here, but could not be put at {address} ({type(error).__name__}: "
+            f"{error}); correct lifecycle.release.publish, or check the network and the credentials, then run release "
+            "again"
+        ) from error
+
+
+def _keep(data: bytes, kept: Path, count: int) -> None:
+    """Keep a release beside the live file, and the latest others."""
+    with whole_file(kept) as file:
+        file.write(data)
+    by_age = sorted(kept.parent.glob("*.onnx"), key=lambda path: path.stat().st_mtime_ns)
+    for path in by_age[:-count]:
+        path.unlink()

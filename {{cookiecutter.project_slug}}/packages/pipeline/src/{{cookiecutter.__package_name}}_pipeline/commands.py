@@ -1,0 +1,88 @@
+"""The commands of the pipeline: its stages, a draft of a contract, and what operation asks for."""
+
+import json
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from {{ cookiecutter.__package_name }}_predict.errors import DataError
+
+Stage = Literal["ingest", "validate", "split", "train", "evaluate", "gate"]
+Confidence = Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the interval.")]
+Resamples = Annotated[int, typer.Option(min=100, help="Of the bootstrap.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def stage(name: Annotated[Stage, typer.Argument(help="The stage to run.")]) -> None:
+    """Run one stage of the pipeline; `dvc repro` runs those that have changed."""
+    # imported late: each stage is a process of its own, and pays only for the libraries it uses
+    from .project import Project
+
+    import_module(f".{name}", __package__).run(Project.load())
+
+
+def draft_contract(
+    source: Annotated[Path, typer.Argument(help="A table: .csv or .parquet.")],
+    target: Annotated[str, typer.Option(help="The column to predict.")],
+    out: Annotated[Path | None, typer.Option(help="The file to write; by default, standard output.")] = None,
+) -> None:
+    """Draft a contract (schema.yaml) from a table, for you to correct."""
+    from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
+
+    from .draft_contract import draft_contract as draft
+
+    if out is not None and out.resolve() == source.resolve():
+        raise DataError(f"{out} is the table itself; name another file for the draft")
+    text = draft(source, target)
+    if out is None:
+        print(text, end="")
+        return
+    with whole_file(out) as file:
+        file.write(text.encode())
+
+
+def compare(
+    new: Annotated[Path, typer.Argument(help="A model file.")],
+    old: Annotated[Path, typer.Argument(help="The model file to compare it with.")],
+    holdout: Annotated[Path, typer.Argument(help="A Parquet table of rows with their targets.")],
+    margin: Annotated[float, typer.Option(min=0, help="How much of the main metric the new model may lose.")] = 0.05,
+    confidence: Confidence = 0.95,
+    resamples: Resamples = 9999,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two models on the same rows, by a paired bootstrap of the main metric; `promote` calls this."""
+    from {{ cookiecutter.__package_name }}_predict.model import Model
+
+    from .compare import Bootstrap
+    from .compare import compare as run
+    from .dataset import read_table
+    from .recipe import load_recipe
+
+    models, table = (Model.load(new), Model.load(old)), read_table(holdout)
+    if names := models[1].contract.differences(models[0].contract):
+        raise DataError(f"{new} and {old} cannot be compared: their contracts differ in {', '.join(names)}")
+    found = run(*models, table, load_recipe().metrics, margin, Bootstrap(confidence, resamples))
+    facts = {**asdict(found), "passed": found.passed, "text": str(found)}
+    typer.echo(json.dumps(facts) if as_json else found)
+
+
+def measure(
+    contract: Annotated[Path, typer.Argument(help="The contract of the model that made the outputs.")],
+    outputs: Annotated[Path, typer.Argument(help="A Parquet table: target, output_0, output_1, …")],
+    confidence: Confidence = 0.95,
+    resamples: Resamples = 9999,
+    as_json: AsJson = False,
+) -> None:
+    """Measure outputs whose target is known; `outcomes` calls this."""
+    from {{ cookiecutter.__package_name }}_predict.contract import load_contract
+
+    from .compare import Bootstrap, measure_outcomes
+    from .dataset import read_table
+    from .recipe import load_recipe
+
+    settings = Bootstrap(confidence, resamples)
+    found = measure_outcomes(read_table(outputs), load_contract(contract), load_recipe().metrics, settings)
+    typer.echo(json.dumps(found, indent=None if as_json else 2))

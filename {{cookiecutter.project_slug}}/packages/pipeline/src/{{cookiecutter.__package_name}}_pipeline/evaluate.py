@@ -1,0 +1,72 @@
+"""Stage 5: predict for the holdout with the code that production runs, and record how well it does."""
+
+import numpy as np
+import numpy.typing as npt
+
+from {{ cookiecutter.__package_name }}_predict.artefact import agree
+from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
+from {{ cookiecutter.__package_name }}_predict.contract import Contract, Matrix
+from {{ cookiecutter.__package_name }}_predict.errors import ProjectError
+from {{ cookiecutter.__package_name }}_predict.model import Model
+
+from .dataset import Dataset, load_dataset, read_table
+from .metrics import measure, shorten
+from .metrics_file import Evaluation
+from .model_card import write_card
+from .plots import write_plots
+from .project import Project
+
+
+class SkewError(ProjectError):
+    """The exported model computes other numbers than the pipeline it was made from."""
+
+
+def run(project: Project) -> None:
+    """Check the candidate for skew, measure it on the hold-out rows, and write metrics, plots and the model card."""
+    paths, contract, metrics = project.paths, project.contract, project.recipe.metrics
+    model = Model.load(paths.candidate, contract=contract)
+    train = load_dataset(read_table(paths.train), contract)
+    holdout = load_dataset(read_table(paths.holdout), contract)
+    skew = measure_skew(model, train.features, _reference(project))
+    outputs = model.run(holdout.features).astype(np.float64)
+    evaluation = Evaluation(
+        model=measure(holdout.target, outputs, contract, metrics),
+        dummy=measure(holdout.target, dummy_outputs(train, len(holdout.target), contract), contract, metrics),
+        rows={"train": len(train.target), "holdout": len(holdout.target)},
+        skew=skew,
+    )
+    with whole_file(paths.metrics) as file:
+        file.write(evaluation.model_dump_json(indent=2).encode() + b"\n")
+    write_plots(paths.plots, holdout.target, outputs, contract)
+    write_card(paths.card, model, evaluation)
+
+
+def measure_skew(model: Model, features: Matrix, reference: npt.NDArray[np.float64]) -> float:
+    """Return the largest difference between the exported model's outputs and scikit-learn's own for the same rows.
+
+    Raises:
+        SkewError: a difference is beyond what single precision explains.
+    """
+    outputs = model.run(features)
+    wrong = np.flatnonzero(~agree(outputs, reference))
+    if len(wrong):
+        row = int(wrong[0])
+        raise SkewError(
+            f"train/serve skew: {len(wrong)} of {len(features)} training rows get other outputs from the export; "
+            f"row {row + 1}: found {outputs[row].tolist()}, expected {reference[row].tolist()}; "
+            "a step of the pipeline converts to ONNX differently: change that step"
+        )
+    return shorten(np.abs(outputs - reference).max())
+
+
+def dummy_outputs(train: Dataset, rows: int, contract: Contract) -> npt.NDArray[np.float64]:
+    """Return the outputs of the dummy baseline, of shape (rows, classes or 1): each class's share, or the mean."""
+    if not contract.classes:
+        return np.full((rows, 1), train.target.mean())
+    shares = np.bincount(train.target.astype(int), minlength=len(contract.classes)) / len(train.target)
+    return np.tile(shares, (rows, 1))
+
+
+def _reference(project: Project) -> npt.NDArray[np.float64]:
+    table = read_table(project.paths.reference)
+    return np.column_stack([column.to_numpy() for column in table.columns])

@@ -1,0 +1,168 @@
+"""Stage 6: let a candidate become the model only if it is good enough, beats the dummy baseline, and nothing leaks."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from sklearn.metrics import balanced_accuracy_score, r2_score
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
+from {{ cookiecutter.__package_name }}_predict.contract import Contract
+from {{ cookiecutter.__package_name }}_predict.errors import DataError, ProjectError
+from {{ cookiecutter.__package_name }}_predict.model import Model
+
+from .dataset import Dataset, load_dataset, read_table
+from .export import add_metadata
+from .metrics import main_metric, shorten
+from .metrics_file import Evaluation
+from .project import GateParams, Project
+
+FOLDS = 3
+LEAVES = 64
+MOST_ROWS = 20_000
+
+
+class GateError(ProjectError):
+    """The candidate did not pass."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One condition: what was found, the limit, on which side of it a model passes, and the parameter that says so."""
+
+    name: str
+    param: str
+    found: float
+    limit: float
+    at_least: bool
+
+    @property
+    def passed(self) -> bool:
+        """Whether the condition holds; a value that is not a number never passes."""
+        return self.found >= self.limit if self.at_least else self.found <= self.limit
+
+    @property
+    def allowed(self) -> str:
+        """The limit in words."""
+        return f"{'at least' if self.at_least else 'at most'} {self.limit:.9g}"
+
+
+def run(project: Project) -> None:
+    """Check the candidate against each gate; if it passes them all, it becomes the model, with its metrics inside.
+
+    Raises:
+        GateError: it does not; the model is left as it was.
+    """
+    paths, params = project.paths, project.params
+    evaluation = read_evaluation(paths.metrics)
+    dataset = load_dataset(read_table(paths.train), project.contract)
+    leaks = score_single_features(dataset, project.contract, params.seed)
+    gates = list_gates(evaluation, leaks, params.gate, project.contract)
+    _report(gates, paths.gate)
+    if failed := [gate for gate in gates if not gate.passed]:
+        reasons = "; ".join(
+            f"{gate.name}: found {gate.found:.9g}, allowed {gate.allowed} (gate.{gate.param})" for gate in failed
+        )
+        raise GateError(
+            f"the gate refused the candidate: {reasons}; {paths.model} is left as it was: "
+            "correct the data, the model or the limits in params.yaml"
+        )
+    Model.load(paths.candidate, contract=project.contract)
+    with whole_file(paths.model) as file:
+        file.write(add_metadata(paths.candidate.read_bytes(), "metrics", evaluation.model_dump_json()))
+
+
+def list_gates(
+    evaluation: Evaluation, leaks: Mapping[str, float], params: GateParams, contract: Contract
+) -> list[Gate]:
+    """Return every condition, with what the evaluation found.
+
+    Args:
+        evaluation: of the candidate.
+        leaks: for each feature, how well it predicts the target alone.
+        params: the limits.
+        contract: whether it is a classification.
+    """
+    model, dummy = evaluation.model, evaluation.dummy
+    main = main_metric(contract)
+    return [
+        *(Gate(name, f"minimum.{name}", model[name], limit, at_least=True) for name, limit in params.minimum.items()),
+        *(Gate(name, f"maximum.{name}", model[name], limit, at_least=False) for name, limit in params.maximum.items()),
+        Gate(
+            f"gain in {main} over the dummy baseline",
+            "min_gain_over_dummy",
+            round(model[main] - dummy[main], 6),
+            params.min_gain_over_dummy,
+            at_least=True,
+        ),
+        *(
+            Gate(
+                f"leakage: {main} from {name} alone",
+                "max_single_feature_score",
+                score,
+                params.max_single_feature_score,
+                at_least=False,
+            )
+            for name, score in leaks.items()
+        ),
+    ]
+
+
+def score_single_features(dataset: Dataset, contract: Contract, seed: int) -> dict[str, float]:
+    """Return how well each feature predicts the target alone: a small tree's balanced accuracy or r², cross-validated.
+
+    A feature that alone almost determines the target was most likely made from it, and will not be there in time.
+
+    Raises:
+        DataError: a class has too few rows to be both learned and tested.
+    """
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.permutation(len(dataset.target))[:MOST_ROWS])
+    features, target = dataset.features[rows], dataset.target[rows]
+    if contract.classes:
+        tree, score = DecisionTreeClassifier(max_leaf_nodes=LEAVES, random_state=seed), balanced_accuracy_score
+        folds = StratifiedKFold(_count_folds(target, contract), shuffle=True, random_state=seed)
+    else:
+        tree, score = DecisionTreeRegressor(max_leaf_nodes=LEAVES, random_state=seed), r2_score
+        folds = KFold(FOLDS, shuffle=True, random_state=seed)
+    guesses = (cross_val_predict(tree, features[:, [index]], target, cv=folds) for index in range(features.shape[1]))
+    return {name: shorten(score(target, guess)) for name, guess in zip(contract.features, guesses, strict=True)}
+
+
+def _count_folds(target: npt.NDArray[np.float64], contract: Contract) -> int:
+    """Return as many folds as there are, or as the rarest class has rows."""
+    counts = np.bincount(target.astype(int), minlength=len(contract.classes))
+    if counts.min() < 2:
+        rare = contract.classes[int(counts.argmin())]
+        raise DataError(f"{contract.target_name} {rare} has {counts.min()} training rows, expected two or more")
+    return min(FOLDS, int(counts.min()))
+
+
+def read_evaluation(path: Path) -> Evaluation:
+    """Return what the evaluate stage wrote.
+
+    Raises:
+        DataError: it is absent or damaged.
+    """
+    try:
+        return Evaluation.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}); run the stages before this one (dvc repro)") from error
+
+
+def _report(gates: list[Gate], path: Path) -> None:
+    with whole_file(path) as file:
+        rows = [{**asdict(gate), "passed": gate.passed} for gate in gates]
+        file.write(json.dumps(rows, indent=2).encode() + b"\n")
+    table = Table("gate", "found", "allowed", "")
+    for gate in gates:
+        table.add_row(Text(gate.name), f"{gate.found:.9g}", gate.allowed, "passed" if gate.passed else "FAILED")
+    Console(stderr=True).print(table)

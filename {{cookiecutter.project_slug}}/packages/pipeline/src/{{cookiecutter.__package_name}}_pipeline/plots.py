@@ -1,0 +1,109 @@
+"""The plots of an evaluation, each as a table for `dvc plots` and as a picture for people."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
+from {{ cookiecutter.__package_name }}_predict.contract import Contract
+
+BINS = 10
+MOST_POINTS = 2000
+MOST_PAIRS = 10_000
+Array = npt.NDArray[np.float64]
+
+
+def write_plots(folder: Path, target: Array, outputs: Array, contract: Contract) -> None:
+    """Write `confusion` and `calibration` for a classification, `residuals` for a regression, as CSV and PNG.
+
+    Args:
+        folder: where they go.
+        target: of shape (rows,).
+        outputs: of shape (rows, classes or 1).
+        contract: which of the two it is.
+    """
+    if not contract.classes:
+        label = f"{contract.target_name} {getattr(contract.target_field, 'unit', '')}".strip()
+        _write_residuals(folder, target, outputs[:, 0], label)
+        return
+    _write_confusion(folder, target.astype(int), outputs.argmax(axis=1), contract.classes)
+    _write_calibration(folder, target.astype(int), outputs)
+
+
+def calibrate(target: npt.NDArray[np.int64], outputs: Array) -> list[tuple[float, float, int]]:
+    """Return the reliability curve: mean predicted probability, observed share and count, for each bin that has any.
+
+    Of two classes, the forecasts are the second's probabilities; of more, those of each class against the rest.
+    """
+    classes = np.arange(outputs.shape[1])[1 if outputs.shape[1] == 2 else 0 :]
+    happened = (target[:, None] == classes).ravel()
+    forecast = outputs[:, classes].ravel()
+    bins = np.minimum((forecast * BINS).astype(int), BINS - 1)
+    return [
+        (round(float(forecast[mask].mean()), 6), round(float(happened[mask].mean()), 6), int(mask.sum()))
+        for mask in (bins == index for index in range(BINS))
+        if mask.any()
+    ]
+
+
+def _write_confusion(
+    folder: Path, actual: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: Sequence[str]
+) -> None:
+    step = max(1, len(actual) // MOST_PAIRS)  # the picture counts all, the table in git has a share of them
+    pairs = zip(actual[::step].tolist(), predicted[::step].tolist(), strict=True)
+    _write_table(folder / "confusion.csv", ("actual", "predicted"), ((classes[a], classes[p]) for a, p in pairs))
+    counts = np.zeros((len(classes), len(classes)), dtype=int)
+    np.add.at(counts, (actual, predicted), 1)
+    figure = Figure(figsize=(5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(counts, cmap="Blues")
+    for (row, column), count in np.ndenumerate(counts):
+        shade = "white" if count > counts.max() / 2 else "black"
+        axes.text(column, row, str(count), ha="center", va="center", color=shade)
+    axes.set_xticks(range(len(classes)), classes, rotation=30, ha="right")
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set(xlabel="predicted", ylabel="actual", title="Confusion matrix, holdout")
+    _write_picture(folder / "confusion.png", figure)
+
+
+def _write_calibration(folder: Path, target: npt.NDArray[np.int64], outputs: Array) -> None:
+    curve = calibrate(target, outputs)
+    _write_table(folder / "calibration.csv", ("predicted", "observed", "count"), curve)
+    figure = Figure(figsize=(5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="grey", linestyle="--", label="perfect")
+    axes.plot([point[0] for point in curve], [point[1] for point in curve], marker="o", label="model")
+    axes.set(xlabel="predicted probability", ylabel="observed share", title="Calibration, holdout")
+    axes.legend()
+    _write_picture(folder / "calibration.png", figure)
+
+
+def _write_residuals(folder: Path, target: Array, predicted: Array, label: str) -> None:
+    step = max(1, len(target) // MOST_POINTS)
+    points = np.column_stack([target, predicted, target - predicted])[::step].tolist()
+    _write_table(folder / "residuals.csv", ("actual", "predicted", "residual"), points)
+    figure = Figure(figsize=(5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.axhline(0, color="grey", linestyle="--")
+    axes.scatter([point[1] for point in points], [point[2] for point in points], s=12, alpha=0.7)
+    axes.set(xlabel=f"predicted {label}", ylabel="actual - predicted", title="Residuals, holdout")
+    _write_picture(folder / "residuals.png", figure)
+
+
+def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    with whole_file(path) as file:
+        file.write(text.getvalue().encode())
+
+
+def _write_picture(path: Path, figure: Figure) -> None:
+    with whole_file(path) as file:
+        figure.savefig(file, format="png", dpi=100, metadata={"Software": None})

@@ -1,0 +1,99 @@
+"""Stage 2: check the raw rows against the contract; keep the good ones, set rejected rows aside with the reason."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.progress import Progress
+
+from {{ cookiecutter.__package_name }}_batch.readers import read_batches
+from {{ cookiecutter.__package_name }}_batch.rejected_rows import Rejects, rejects_file
+from {{ cookiecutter.__package_name }}_batch.tables import Fields, check_batch, decode, empty_table
+from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
+from {{ cookiecutter.__package_name }}_predict.contract import Contract
+from {{ cookiecutter.__package_name }}_predict.errors import DataError
+
+from .project import Project
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How many rows there were, how many broke the contract, and how many values of each field were refused."""
+
+    rows: int
+    rejected: int
+    share: float
+    fields: dict[str, int]
+
+
+def run(project: Project) -> None:
+    """Write the clean table, the rejected rows and the counts.
+
+    Raises:
+        DataError: more rows broke the contract than `validate.max_rejected` allows, or none is left.
+    """
+    paths, allowed = project.paths, project.params.validation.max_rejected
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("Validating", total=1.0)
+        result = validate(
+            sorted(paths.raw.iterdir(), key=lambda path: path.name),
+            project.contract,
+            paths.clean,
+            paths.rejected,
+            progress=lambda share: bar.update(task, completed=share),
+        )
+    with whole_file(paths.validation) as file:
+        file.write(json.dumps(asdict(result), indent=2).encode() + b"\n")
+    if result.share > allowed or result.rejected == result.rows:
+        where = ", ".join(f"{name} {count}" for name, count in result.fields.items())
+        raise DataError(
+            f"{result.rejected} of {result.rows} rows break the contract ({result.share:.4g}); the share allowed is "
+            f"{allowed:.4g} (validate.max_rejected); refused values: {where or 'none'}; the reasons are in "
+            f"{paths.rejected}: correct the source, {paths.contract} or the limit"
+        )
+
+
+def validate(
+    sources: list[Path], contract: Contract, clean: Path, rejected: Path, progress: Callable[[float], None]
+) -> Validation:
+    """Stream tables through the contract into a Parquet file of clean rows and a CSV file of rejected ones.
+
+    Args:
+        sources: the tables.
+        contract: what a row is.
+        clean: the Parquet file to write.
+        rejected: the CSV file to write.
+        progress: called with the share done.
+
+    Raises:
+        DataError: a table cannot be read, or lacks a column.
+    """
+    fields = {**contract.features, **contract.target}
+    accepted = 0
+    with rejects_file(rejected, list(fields)) as refused, whole_file(clean) as file:
+        with pq.ParquetWriter(file, empty_table(fields).schema) as writer:
+            for done, source in enumerate(sources):
+                for table, share in _clean_tables(source, fields, refused):
+                    writer.write_table(table)
+                    accepted += table.num_rows
+                    progress((done + share) / len(sources))
+        total = accepted + refused.count
+    fields_refused = {name: count for name, count in refused.fields.most_common() if count}
+    return Validation(total, refused.count, round(refused.count / total, 6) if total else 0.0, fields_refused)
+
+
+def _clean_tables(source: Path, fields: Fields, refused: Rejects) -> Iterator[tuple[pa.Table, float]]:
+    rows = 0
+    with source.open("rb") as file:
+        for batch, share in read_batches(file, source.name, refused.add_malformed):
+            checked = check_batch(batch, fields, source.name)
+            refused.write(source.name, batch, checked, rows)
+            if not rows and (unknown := [name for name in batch.schema.names if name not in fields]):
+                Console(stderr=True).print(f"{source.name}: left out, not in the contract: {', '.join(unknown)}")
+            rows += batch.num_rows
+            yield decode(checked, fields), share
+    refused.write_malformed(source.name)

@@ -1,1 +1,0 @@
-"""The prediction service: the model as an HTTP API. `app` puts it together, `commands` starts it."""

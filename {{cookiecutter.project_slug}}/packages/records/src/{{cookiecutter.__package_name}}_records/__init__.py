@@ -1,0 +1,1 @@
+"""What a service leaves behind: the prediction log, and the queue of jobs."""

@@ -1,0 +1,93 @@
+"""Read the prediction log."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, MetaData, Select, Table, inspect, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError
+from {{ cookiecutter.__package_name }}_predict.settings import load_settings
+
+from .prediction_log import PREDICTIONS, connect
+from .settings import LogReaderSettings
+
+Row = dict[str, Any]
+
+
+def read_window(hours: float, most: int) -> list[Row]:
+    """Return the predictions of the last hours, newest first, and at most this many.
+
+    Raises:
+        ConfigError: no prediction log is configured.
+        DataError: the database cannot be read, or no service has written into it.
+    """
+    oldest = datetime.now(UTC) - timedelta(hours=hours)
+    return _read(select(PREDICTIONS).where(PREDICTIONS.c.at >= oldest).order_by(PREDICTIONS.c.at.desc()).limit(most))
+
+
+def read_request(request_id: str) -> list[dict[str, object]]:
+    """Return what the log holds of a request, as JSON (see `read_window` for errors)."""
+    columns = [column for column in PREDICTIONS.c if column.name not in ("id", "request_id")]
+    rows = _read(select(*columns).where(PREDICTIONS.c.request_id == request_id).order_by(PREDICTIONS.c.row))
+    return [{**row, "at": _utc(row["at"]).isoformat(timespec="seconds")} for row in rows]
+
+
+def read_table(name: str) -> list[Row]:
+    """Return the rows of a table in the log's database (see `read_window` for errors)."""
+    engine = _connect()
+    try:
+        return _execute(engine, select(Table(name, MetaData(), autoload_with=engine)))
+    except SQLAlchemyError as error:
+        raise DataError(
+            f"the database of the prediction log has no table {name!r}; expected a file or a table"
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def _read(query: "Select[Any]") -> list[Row]:
+    engine = _connect()
+    try:
+        if not inspect(engine).has_table(PREDICTIONS.name):
+            raise DataError(
+                f"{engine.url.render_as_string()} has no table {PREDICTIONS.name}: no service has written into it; "
+                "run this where its settings and its files are, with --stage for its environment"
+            )
+        return _execute(engine, query)
+    except SQLAlchemyError as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(
+            f"the prediction log at {engine.url.render_as_string()} cannot be read ({reason}); check the database and "
+            "prediction_log.url"
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def _execute(engine: Engine, query: "Select[Any]") -> list[Row]:
+    with engine.connect() as connection:
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _utc(at: datetime) -> datetime:
+    """Return a time in UTC; SQLite keeps it without a zone."""
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _connect() -> Engine:
+    settings = load_settings(LogReaderSettings, {}).prediction_log
+    if settings is None or settings.url is None:
+        raise ConfigError(
+            "there is no prediction log to read: prediction_log.url is not configured; configure a database, or name a "
+            "table of predictions with --table"
+        )
+    engine = connect(settings.url)
+    file = engine.url.database if engine.url.get_backend_name() == "sqlite" else None
+    if file and not Path(file).exists():  # SQLite would make it
+        raise DataError(
+            f"there is no prediction log at {file}: no service has written it; "
+            "run this where its files are, with --stage for its environment"
+        )
+    return engine

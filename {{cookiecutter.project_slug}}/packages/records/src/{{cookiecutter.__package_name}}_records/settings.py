@@ -1,0 +1,80 @@
+"""The settings of what a service leaves behind: `logs`, `prediction_log` and `jobs`."""
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, PositiveInt, field_validator
+
+from {{ cookiecutter.__package_name }}_predict.settings import Section, Settings
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Logs(Section):
+    """How the service and the worker log: lines of JSON, or text for a terminal."""
+
+    format: Literal["json", "text"]
+
+
+class PredictionLogSettings(Section):
+    """Where predictions are kept, and how they get there.
+
+    Attributes:
+        url: of the database, for SQLAlchemy; null keeps no log.
+        queue_rows: the most predictions that wait to be written; further ones are dropped and counted.
+        batch_rows: the predictions that one transaction writes.
+        flush_seconds: the longest that a prediction waits, while the database answers.
+        retention_days: the age at which predictions are deleted; null keeps them.
+    """
+
+    url: str | None
+    queue_rows: PositiveInt
+    batch_rows: PositiveInt
+    flush_seconds: Seconds
+    retention_days: Annotated[float, Field(gt=0, le=36_500)] | None
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_database(cls, url: str | None) -> str | None:
+        return url if url is None else _check_scheme(url, ("sqlite", "postgresql"))
+
+
+class Jobs(Section):
+    """How the model is trained again on request.
+
+    Attributes:
+        queue: the address of the queue: a SQLite file or a Redis server.
+        command: the program and its arguments, run in the worker's folder.
+        seconds: the time after which the command is stopped.
+    """
+
+    queue: str
+    command: Annotated[list[str], Field(min_length=1)]
+    seconds: Seconds
+
+    @field_validator("queue")
+    @classmethod
+    def _is_a_queue(cls, url: str) -> str:
+        return _check_scheme(url, ("sqlite", "redis", "rediss"))
+
+
+class LogReaderSettings(Settings):
+    """What reads the prediction log; a project without a service has no such section."""
+
+    prediction_log: PredictionLogSettings | None = None
+
+
+class WorkerSettings(Settings):
+    """What the worker reads."""
+
+    logs: Logs
+    jobs: Jobs
+
+
+def _check_scheme(url: str, schemes: tuple[str, ...]) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in schemes or (parts.scheme == "sqlite" and (parts.netloc or len(parts.path) < 2)):
+        allowed = " or ".join("sqlite:///path" if scheme == "sqlite" else f"{scheme}://…" for scheme in schemes)
+        raise ValueError(f"expected an address such as {allowed}")
+    _ = parts.port  # raises a ValueError if it is no port
+    return url

@@ -1,0 +1,119 @@
+"""The application: what answers which address, and what lives as long as it does."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from importlib.metadata import metadata
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import Any
+
+from anyio.to_thread import run_sync
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from {{ cookiecutter.__package_name }}_records.job_queue import Queue
+
+from .api_docs import add_docs
+from .log_writer import PredictionLogWriter
+from .metrics import Metrics
+from .middleware import Direct, ServiceMiddleware
+from .model_watcher import ModelWatcher
+from .openapi import Document, make_document
+from .predictions import Predictions
+from .problems import answer_problems
+from .routes import STATS_AT_ONCE, router
+from .security import KEY_HEADER
+from .settings import Service, ServiceSettings
+
+Layer = Callable[[ASGIApp], ASGIApp]
+
+
+class Application(FastAPI):
+    """FastAPI with layers around those that it has itself."""
+
+    def __init__(self, layers: Sequence[Layer], **options: Any) -> None:
+        """Make an application; the last layer is the outermost, and the options are FastAPI's."""
+        super().__init__(**options)
+        self._layers = layers
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return what requests go through."""
+        stack = super().build_middleware_stack()
+        for layer in self._layers:
+            stack = layer(stack)
+        return stack
+
+
+def create_app(settings: ServiceSettings, spare: Path | None = None) -> FastAPI:
+    """Return the service as an ASGI application.
+
+    Args:
+        settings: see `ServiceSettings`.
+        spare: where workers keep a copy of the last sound model for each other.
+    """
+    service = settings.service
+    metrics = Metrics()
+    live = ModelWatcher(settings.paths, service.limits.rows, service.reload_seconds, metrics, spare)
+    log = PredictionLogWriter(settings.prediction_log, metrics)
+    queue = Queue(settings.jobs.queue)
+    predictions = Predictions(live, log, metrics, service.api_keys)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        live.start()
+        log.start()
+        yield
+        await run_sync(live.stop)
+        await run_sync(log.stop)
+        queue.close()
+
+    package = metadata((__package__ or "").partition(".")[0])
+    app = Application(
+        _layers(service, metrics, {"/predict": predictions.answer}),
+        title=package["Name"],
+        version=package["Version"],
+        description=package["Summary"],
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.settings, app.state.metrics, app.state.live, app.state.log = service, metrics, live, log
+    app.state.queue, app.state.stats_slots = queue, BoundedSemaphore(STATS_AT_ONCE)
+    app.include_router(router)
+    if service.docs:
+        add_docs(app)
+    answer_problems(app)
+    _document(app, live, service.limits.rows, keys=bool(service.api_keys))
+    return app
+
+
+def _layers(service: Service, metrics: Metrics, direct: Direct) -> list[Layer]:
+    middleware = partial(ServiceMiddleware, limits=service.limits, metrics=metrics, direct=direct)
+    if not service.cors_origins:
+        return [middleware]
+    headers = ["Authorization", "Content-Type", KEY_HEADER, "X-Request-ID"]
+    cors = partial(
+        CORSMiddleware,
+        allow_origins=service.cors_origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=headers,
+        expose_headers=["X-Request-ID"],
+    )
+    return [middleware, cors]
+
+
+def _document(app: FastAPI, live: ModelWatcher, most_rows: int, *, keys: bool) -> None:
+    """Have the OpenAPI document made anew when another model is live."""
+    made: dict[str | None, Document] = {}
+
+    def document() -> Document:
+        model = live.served.model if live.served else None
+        version = model.version if model else None
+        if version not in made:
+            made.clear()
+            made[version] = make_document(app, model.contract if model else None, most_rows, keys=keys)
+        return made[version]
+
+    app.openapi = document  # type: ignore[method-assign]  # as FastAPI's documentation does

@@ -1,0 +1,103 @@
+"""The body of a request for predictions: checked against the contract of the model that is live."""
+
+from collections import Counter
+from http import HTTPStatus
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, SchemaValidator, core_schema
+
+from {{ cookiecutter.__package_name }}_predict.contract import MOST_PROBLEMS, Contract, Fault
+
+from .metrics import Metrics
+from .problems import Problem, pointer
+
+INSTANCES = "instances"
+MOST_FAULTS = 1000
+BOM = b"\xef\xbb\xbf"
+
+
+class RequestBody:
+    """Reads `{"instances": [row, …]}`, where each row keeps the contract of a model."""
+
+    def __init__(self, contract: Contract, most_rows: int, metrics: Metrics) -> None:
+        """Make a reader for a contract and for so many rows at most; it counts the rows that it refuses."""
+        self._contract, self._most_rows, self._metrics = contract, most_rows, metrics
+        self._validator = self._validate(fail_fast=False)
+        self._first_fault = self._validate(fail_fast=True)
+
+    def _validate(self, *, fail_fast: bool) -> SchemaValidator:
+        """Return what checks a body: all rows of it, or up to the first one that is refused."""
+        row = self._contract.row_schema
+        rows = core_schema.list_schema(row, min_length=1, max_length=self._most_rows, fail_fast=fail_fast)
+        fields = {INSTANCES: core_schema.typed_dict_field(rows)}
+        return SchemaValidator(core_schema.typed_dict_schema(fields, extra_behavior="forbid", strict=True))
+
+    def read(self, data: bytes) -> list[dict[str, object]]:
+        """Return the rows.
+
+        Raises:
+            ValidationError: the body is no JSON, not of this shape, or breaks the contract (see `problem`).
+        """
+        return self._validator.validate_json(data.removeprefix(BOM))[INSTANCES]  # type: ignore[no-any-return]
+
+    def problem(self, data: bytes, error: ValidationError) -> Problem:
+        """Return what is wrong with a body: 400 where it is not JSON, 422 where it is; count what is wrong by field.
+
+        To describe a fault takes a hundred times the time and memory of finding it: beyond some, the first bad row is
+        all that is described, and nothing where there are too many in that one too.
+        """
+        if error.error_count() > MOST_FAULTS:
+            try:
+                self._first_fault.validate_json(data.removeprefix(BOM))
+            except ValidationError as first:
+                error = first
+        if error.error_count() > MOST_FAULTS:
+            detail = (
+                f"found more than {MOST_FAULTS} unknown keys, expected an object with {INSTANCES!r} of known fields"
+            )
+            return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+        items = error.errors(include_url=False)
+        if items[0]["type"] == "json_invalid":
+            found = items[0]["ctx"]["error"]
+            return Problem(
+                HTTPStatus.BAD_REQUEST, f"the body is not valid JSON: {found}; expected UTF-8, and a JSON object"
+            )
+        outside = [self._outer_fault(item) for item in items if len(item["loc"]) < 2]
+        inside = [item | {"loc": item["loc"][1:]} for item in items if len(item["loc"]) >= 2]
+        faults = self._contract.faults(inside)
+        self._count(faults)
+        errors = [*outside[:MOST_PROBLEMS], *(_describe(fault) for fault in faults[:MOST_PROBLEMS])]
+        more = f"; and {len(faults) - MOST_PROBLEMS} more" if len(faults) > MOST_PROBLEMS else ""
+        sentences = [f"{error['pointer']}: found {error['found']}, expected {error['expected']}" for error in errors]
+        return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(sentences) + more, errors=errors)
+
+    def _outer_fault(self, item: ErrorDetails) -> dict[str, str]:
+        rows = f"a list of one to {self._most_rows} objects"
+        match item["type"], item["loc"]:
+            case "extra_forbidden", (str(name),):
+                found, expected = "an unknown key", f"only {INSTANCES!r}"
+                return {"pointer": pointer(name[:80]), "found": found, "expected": expected}
+            case "missing", _:
+                return {"pointer": pointer(INSTANCES), "found": "nothing", "expected": rows}
+            case "too_short" | "too_long", _:
+                return {"pointer": pointer(INSTANCES), "found": _length(item), "expected": rows}
+            case _, ():
+                found, expected = f"{item['input']!r:.80}", f"an object with the key {INSTANCES!r}, {rows}"
+                return {"pointer": pointer(), "found": found, "expected": expected}
+            case _:
+                return {"pointer": pointer(INSTANCES), "found": f"{item['input']!r:.80}", "expected": rows}
+
+    def _count(self, faults: list[Fault]) -> None:
+        known = self._contract.features
+        for field, rows in Counter(fault.field if fault.field in known else "(other)" for fault in faults).items():
+            self._metrics.refused.labels(field).inc(rows)
+
+
+def _length(item: ErrorDetails) -> str:
+    actual = item["ctx"].get("actual_length")
+    return "more objects" if actual is None else f"{actual} objects"
+
+
+def _describe(fault: Fault) -> dict[str, str]:
+    parts = [part for part in (fault.row, fault.field) if part is not None]
+    return {"pointer": pointer(INSTANCES, *parts), "found": fault.found, "expected": fault.expected}

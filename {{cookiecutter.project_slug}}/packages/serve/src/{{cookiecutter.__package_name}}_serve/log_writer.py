@@ -1,0 +1,182 @@
+"""Write predictions to the prediction log, from a thread: no request ever waits for the database."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import structlog
+from sqlalchemy import Engine, delete, insert
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+
+from {{ cookiecutter.__package_name }}_predict.model import Prediction
+from {{ cookiecutter.__package_name }}_records.prediction_log import PREDICTIONS, connect, create_table
+from {{ cookiecutter.__package_name }}_records.settings import PredictionLogSettings
+
+from .metrics import Metrics
+
+log = structlog.get_logger()
+RETRY_SECONDS = 1.0
+RETIRE_SECONDS = 3600.0
+
+
+class Entry(NamedTuple):
+    """The predictions of one request: when, by what model, how fast, and for what."""
+
+    at: float
+    request_id: str
+    model_version: str
+    milliseconds: float
+    rows: list[dict[str, object]]
+    predictions: list[Prediction]
+
+
+class PredictionLogWriter:
+    """A bounded queue, and a thread that writes it into the database.
+
+    What does not fit into the queue is dropped and counted. While the database is away, the thread tries again, and
+    keeps what it has. A row is written at least once: should the connection break within a commit, perhaps twice.
+    """
+
+    def __init__(self, settings: PredictionLogSettings, metrics: Metrics) -> None:
+        """Prepare the log; without an address, it keeps nothing."""
+        self._settings, self._metrics = settings, metrics
+        self._queue: deque[Entry] = deque()
+        self._put = self._taken = 0  # rows; each is counted by one thread alone, so that none needs a lock
+        self._wake, self._stop = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
+        self._prepared = self._away = False
+        self._retired = 0.0
+        self.engine = connect(settings.url) if settings.url else None
+
+    def put(self, entry: Entry) -> None:
+        """Queue an entry, or drop it where the queue is full; this never waits."""
+        if self.engine is None:
+            return
+        count = len(entry.rows)
+        waiting = self._put - self._taken + count
+        if waiting > self._settings.queue_rows:
+            self._metrics.dropped.inc(count)
+            return
+        self._put += count
+        self._queue.append(entry)
+        if waiting >= self._settings.batch_rows:
+            self._metrics.queued.set(waiting)
+            self._wake.set()
+
+    def start(self) -> None:
+        """Begin to write."""
+        if self.engine is not None:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Write what is queued, with one attempt, and end."""
+        if self.engine is not None:
+            self._stop.set()
+            self._wake.set()
+            self._thread.join()
+            self.engine.dispose()
+
+    def _run(self) -> None:
+        batch: list[Entry] = []
+        self._write(batch)  # nothing yet, but it makes the table
+        while not self._stop.is_set():
+            self._wake.wait(self._settings.flush_seconds)
+            self._wake.clear()
+            self._write_all(batch)
+        self._write_all(batch)
+        if lost := sum(len(entry.rows) for entry in batch) + self._put - self._taken:
+            self._metrics.dropped.inc(lost)
+            log.error("predictions lost: the log's database is away, and the service stops", rows=lost)
+
+    def _write_all(self, batch: list[Entry]) -> None:
+        """Write until the queue is empty; what could not be written stays in the batch."""
+        while batch or self._queue:
+            batch.extend(self._take(self._settings.batch_rows - sum(len(entry.rows) for entry in batch)))
+            if not self._write(batch) and self._stop.wait(RETRY_SECONDS):
+                return
+            self._metrics.queued.set(self._put - self._taken)
+
+    def _take(self, rows: int) -> Iterator[Entry]:
+        while self._queue and rows > 0:
+            entry = self._queue.popleft()
+            self._taken += len(entry.rows)
+            rows -= len(entry.rows)
+            yield entry
+
+    def _write(self, batch: list[Entry]) -> bool:
+        """Write a batch, and empty it; return whether the database answered."""
+        assert self.engine is not None  # noqa: S101  # the thread runs only then
+        try:
+            if not self._prepared:
+                create_table(self.engine)
+            self._prepared = True
+            self._insert(self.engine, batch)
+        except (SQLAlchemyError, OSError) as error:
+            self._metrics.log_failures.inc()
+            if not self._away:
+                log.error("prediction log away", reason=_first_line(error))
+            self._prepared, self._away = False, True  # what comes back may be another database
+            return False
+        if self._away:
+            log.info("prediction log back")
+        self._away = False
+        self._retire(self.engine)
+        return True
+
+    def _insert(self, engine: Engine, batch: list[Entry]) -> None:
+        """Insert a batch in one transaction; if the database refuses rows of it for what they are, one by one."""
+        try:
+            self._insert_together(engine, batch)
+            batch.clear()
+        except (DataError, IntegrityError):
+            while batch:
+                try:
+                    self._insert_together(engine, batch[:1])
+                except (DataError, IntegrityError) as error:
+                    self._metrics.dropped.inc(len(batch[0].rows))
+                    log.error("prediction refused by the log", reason=_first_line(error), request=batch[0].request_id)
+                del batch[0]
+
+    def _insert_together(self, engine: Engine, entries: list[Entry]) -> None:
+        records = [record for entry in entries for record in _records(entry)]
+        if records:
+            with engine.begin() as connection:
+                connection.execute(insert(PREDICTIONS), records)
+        self._metrics.logged.inc(len(records))
+
+    def _retire(self, engine: Engine) -> None:
+        """Delete what is too old, now and then."""
+        if self._settings.retention_days is None or time.time() - self._retired < RETIRE_SECONDS:
+            return
+        self._retired = time.time()
+        oldest = datetime.now(UTC) - timedelta(days=self._settings.retention_days)
+        try:
+            with engine.begin() as connection:
+                connection.execute(delete(PREDICTIONS).where(PREDICTIONS.c.at < oldest))
+        except SQLAlchemyError as error:
+            log.warning("old predictions not deleted", reason=_first_line(error))
+
+
+def _first_line(error: Exception) -> str:
+    """Return an error without the statement and the rows that SQLAlchemy adds."""
+    return str(error).partition("\n")[0]
+
+
+def _records(entry: Entry) -> Iterator[dict[str, object]]:
+    at = datetime.fromtimestamp(entry.at, UTC)
+    for index, (inputs, prediction) in enumerate(zip(entry.rows, entry.predictions, strict=True)):
+        answer = prediction["prediction"]
+        yield {
+            "at": at,
+            "request_id": entry.request_id,
+            "row": index,
+            "model_version": entry.model_version,
+            "milliseconds": entry.milliseconds,
+            "inputs": inputs,
+            "label": answer if isinstance(answer, str) else None,
+            "value": None if isinstance(answer, str) else answer,
+            "probabilities": prediction.get("probabilities"),
+        }

@@ -1,0 +1,123 @@
+"""The live model: watched, verified and swapped while the service runs."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
+from {{ cookiecutter.__package_name }}_predict.errors import ModelError, ProjectError
+from {{ cookiecutter.__package_name }}_predict.model import Model
+from {{ cookiecutter.__package_name }}_predict.settings import Paths
+
+from .body import RequestBody
+from .metrics import Metrics
+
+log = structlog.get_logger()
+Signature = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model and the reader of requests to it; a request uses one and the same to its end."""
+
+    model: Model
+    body: RequestBody
+
+
+class ModelWatcher:
+    """The model in use, and the watch on its file.
+
+    A file that has changed is loaded beside the model in use once it holds still for a moment, verified, and takes its
+    place in one step. A file that is refused changes nothing. With a spare, a worker that starts while the file is
+    broken begins with the model that its neighbours use.
+
+    Attributes:
+        served: what answers requests; None until a first model could be loaded.
+    """
+
+    def __init__(self, paths: Paths, most_rows: int, seconds: float, metrics: Metrics, spare: Path | None) -> None:
+        """Prepare the watch.
+
+        Args:
+            paths: where the model and, if they are to be compared, the schema are.
+            most_rows: how many rows a request may have.
+            seconds: the time between two looks at the file.
+            metrics: where reloads are counted.
+            spare: where a copy of the last sound model is kept for other workers.
+        """
+        self.served: Served | None = None
+        self._paths, self._most_rows, self._seconds = paths, most_rows, seconds
+        self._metrics, self._spare = metrics, spare
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="live-model", daemon=True)
+        self._known = self._waiting = self._sign()
+
+    def start(self) -> None:
+        """Load the model, and begin to watch its file; without a sound model, wait for one."""
+        if not self._take(self._paths.model) and self._spare and self._spare.exists():
+            self._take(self._spare, check_schema=False)  # its neighbours have done so
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the watch."""
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self._seconds):
+            signature = self._sign()
+            settled, self._waiting = signature == self._waiting, signature
+            if signature[0] is not None and signature != self._known and settled:
+                self._known = signature
+                self._take(self._paths.model)
+
+    def _sign(self) -> tuple[Signature | None, Signature | None]:
+        """Return what changes when the model's file does, or the schema that it is held against."""
+        schema = self._paths.contract
+        return _stat(self._paths.model), _stat(schema) if schema else None
+
+    def _take(self, path: Path, *, check_schema: bool = True) -> bool:
+        """Let the model of a file answer from now on, if it is sound; return whether it is."""
+        old = self.served
+        try:
+            if not path.is_file():  # to read from a pipe, say, would wait for ever
+                raise ModelError(f"{path} is no file; train a model or correct paths.model")
+            data = path.read_bytes()
+            model = Model.parse(data, path, contract=self._paths.load_contract() if check_schema else None)
+            new = Served(model, RequestBody(model.contract, self._most_rows, self._metrics))
+            if old and model.version == old.model.version:
+                return True
+            self.served = new
+            if self._spare and path != self._spare:
+                self._keep(data, self._spare)
+        except Exception as error:  # whatever a file may hold, the watch goes on
+            self._metrics.failed_reloads.inc()
+            known = isinstance(error, ProjectError | OSError | MemoryError)
+            log.error("model refused", reason=str(error), still=old and old.model.version, exc_info=not known)
+            if isinstance(error, OSError | MemoryError):  # the file may be sound: look again
+                self._known = (None, None)
+            return False
+        self._metrics.model.labels(model.version).set(1)
+        if old:
+            self._metrics.model.labels(old.model.version).set(0)
+            self._metrics.reloads.inc()
+        log.info("model live", version=model.version, before=old and old.model.version)
+        return True
+
+    def _keep(self, data: bytes, spare: Path) -> None:
+        try:
+            with whole_file(spare) as file:
+                file.write(data)
+        except ProjectError as error:
+            log.warning("no spare model kept", reason=str(error))
+
+
+def _stat(path: Path) -> Signature | None:
+    """Return what changes when a file does; None while there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns

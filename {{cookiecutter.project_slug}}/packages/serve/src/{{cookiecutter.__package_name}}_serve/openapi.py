@@ -1,0 +1,128 @@
+"""The OpenAPI document: exact for the model that is live, since it is made from its contract."""
+
+import math
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from {{ cookiecutter.__package_name }}_predict.contract import Contract
+from {{ cookiecutter.__package_name }}_predict.fields import Category, Feature, Number
+
+from .body import INSTANCES
+from .problems import MEDIA_TYPE, SCHEMA
+from .security import KEY_HEADER
+
+Document = dict[str, Any]
+
+
+def make_document(app: FastAPI, contract: Contract | None, most_rows: int, *, keys: bool) -> Document:
+    """Return the document of an application that answers with a model of a contract.
+
+    Args:
+        app: whose other routes are documented too.
+        contract: of the model that is live; None where there is none yet.
+        most_rows: how many instances a request may have.
+        keys: whether requests need an API key.
+    """
+    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    components = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, in whose place a problem document is sent
+        components.pop(name, None)
+    components["Problem"] = SCHEMA
+    if contract:
+        document["paths"]["/predict"] = {"post": _operation(contract, most_rows)}
+    problem = {"description": "A problem.", "content": {MEDIA_TYPE: {"schema": _reference("Problem")}}}
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = problem
+            if path.startswith("/retrain"):
+                operation["security"] = [{"token": []}]
+            elif keys and path in ("/predict", "/model", "/stats"):
+                operation["security"] = [{"key": []}]
+    schemes = {"token": {"type": "http", "scheme": "bearer"}}
+    if keys:
+        schemes["key"] = {"type": "apiKey", "in": "header", "name": KEY_HEADER}
+    document["components"]["securitySchemes"] = schemes
+    return document
+
+
+def _operation(contract: Contract, most_rows: int) -> Document:
+    instances = {"type": "array", "minItems": 1, "maxItems": most_rows, "items": _describe_row(contract)}
+    answer = {
+        "type": "object",
+        "required": ["model_version", "predictions"],
+        "properties": {
+            "model_version": {"type": "string", "description": "Which model answered."},
+            "predictions": {"type": "array", "items": _describe_prediction(contract)},
+        },
+    }
+    return {
+        "summary": f"Predict {contract.target_name}",
+        "description": "One prediction for each instance, in their order; a single bad instance refuses them all.",
+        "operationId": "predict",
+        "tags": ["predictions"],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": [INSTANCES],
+                        "additionalProperties": False,
+                        "properties": {INSTANCES: instances},
+                    },
+                    "example": {INSTANCES: [contract.example()]},
+                }
+            },
+        },
+        "responses": {"200": {"description": "The predictions.", "content": {"application/json": {"schema": answer}}}},
+    }
+
+
+def _describe_row(contract: Contract) -> Document:
+    return {
+        "type": "object",
+        "required": [name for name, field in contract.features.items() if not field.missing],
+        "additionalProperties": False,
+        "properties": {name: _describe_field(field) for name, field in contract.features.items()},
+    }
+
+
+def _describe_prediction(contract: Contract) -> Document:
+    target = contract.target_field
+    described = {"description": target.description} if target.description else {}
+    if isinstance(target, Number):
+        unit = {"x-unit": target.unit} if target.unit else {}
+        return {
+            "type": "object",
+            "required": ["prediction"],
+            "properties": {"prediction": {"type": "number", **unit, **described}},
+        }
+    shares = {label: {"type": "number", "minimum": 0, "maximum": 1} for label in target.values}
+    return {
+        "type": "object",
+        "required": ["prediction", "probabilities"],
+        "properties": {
+            "prediction": {"type": "string", "enum": list(target.values), **described},
+            "probabilities": {"type": "object", "required": list(target.values), "properties": shares},
+        },
+    }
+
+
+def _reference(name: str) -> Document:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _describe_field(field: Feature) -> Document:
+    """Return the JSON schema of a field's values."""
+    described = {"description": field.description} if field.description else {}
+    null = ["null"] if field.missing else []
+    if isinstance(field, Category):
+        return {"type": ["string", *null], "enum": [*field.values, *([None] * field.missing)], **described}
+    if not isinstance(field, Number):
+        return {"type": ["boolean", *null], **described}
+    low, high = (math.ceil, math.floor) if field.type == "integer" else (float, float)
+    unit = {"x-unit": field.unit} if field.unit else {}
+    return {"type": [field.type, *null], "minimum": low(field.low), "maximum": high(field.high), **unit, **described}

@@ -1,7 +1,0 @@
-"""Let `python -m` run the command line."""
-
-import sys
-
-from .cli import main
-
-sys.exit(main())

@@ -1,1 +1,0 @@
-"""The life of a model: versions, stages, release, rollback, retraining; git keeps the record."""

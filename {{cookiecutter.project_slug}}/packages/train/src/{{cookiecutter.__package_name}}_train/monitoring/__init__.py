@@ -1,1 +1,0 @@
-"""What production sees: the predictions, whether their inputs have drifted, and what came true of them."""

@@ -1,0 +1,14 @@
+"""The recipe: all that the pipeline knows of this package."""
+
+from {{ cookiecutter.__package_name }}_pipeline.recipe import Recipe
+
+from . import estimator, features, metrics, source, split
+
+RECIPE = Recipe(
+    source=source.read,
+    features=features.features,
+    split=split.split,
+    estimator=estimator.build,
+    parameters=estimator.Parameters,
+    metrics=metrics.METRICS,
+)
