@@ -1,85 +1,96 @@
-"""Prediction is separate from training, and gives one number however it is asked."""
+"""Predictions: known rows and corner cases; one answer, through the library, the command line and the service."""
 
 import json
+import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
 
-import pandas as pd
-import yaml
+import numpy as np
+import pyarrow.parquet as pq
 
+from {{ cookiecutter.__package_name }}_pipeline.project import Project
 from {{ cookiecutter.__package_name }}_predict import Contract, Model
+from {{ cookiecutter.__package_name }}_predict.cli import GROUP
+from {{ cookiecutter.__package_name }}_predict.fields import Category, Number
+from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
 
-from .sandbox import ROOT, make_rows, run_in
+from .sample_run import Run
 
-PREDICT = "{{ cookiecutter.__distribution }}-predict"
-FORBIDDEN = ("dvc", "pandas", "pyarrow", "skl2onnx", "sklearn")
-TRAIN = "{{ cookiecutter.__package_name }}_train"
-
-
-def test_prediction_works_from_its_own_lock_alone(reproduced: Path, contract: Contract, tmp_path: Path) -> None:
-    run_in(ROOT / "packages" / "predict", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path))
-    run_in(tmp_path, "uv", "venv", "--python", sys.executable, "alone")
-    install = ("uv", "pip", "install", "--python", "alone")
-    run_in(tmp_path, *install, "--require-hashes", "--requirements", str(ROOT / "requirements" / "predict.txt"))
-    run_in(tmp_path, *install, "--no-deps", *map(str, tmp_path.glob("*.whl")))
-    python = next(path for path in (tmp_path / "alone").glob("*/python*") if path.stem == "python")
-    found = f"import importlib.util as u; print([name for name in {[TRAIN, *FORBIDDEN]} if u.find_spec(name)])"
-    assert run_in(tmp_path, str(python), "-c", found).strip() == "[]"
-    model = str(reproduced / "models" / "model.onnx")
-    record = json.dumps(contract.example())
-    command = (str(python), "-m", "{{ cookiecutter.__package_name }}_predict")
-    answer = run_in(tmp_path, *command, "predict", record, "--model", model)
-    assert json.loads(answer) == Model.load(model).predict(contract.example())[0]
-    refused = run_in(tmp_path, *command, "score", "in.csv", "out.csv", "--model", model, code=1)
-    assert "score needs the batch extra" in refused
+PROGRAM = Model.__module__.partition(".")[0]
+SETTINGS = {
+    "LOGS__FORMAT": "json",
+    "PREDICTION_LOG__URL": "null",
+    "SERVICE__HOST": "127.0.0.1",
+    "SERVICE__WORKERS": "1",
+}
 
 
-def test_library_command_line_and_batch_give_the_same_number(
-    reproduced: Path, contract: Contract, tmp_path: Path
-) -> None:
-    rows = make_rows(contract, count=2000, seed=5).drop(columns=contract.target_name)
-    records = [dict(row) for row in json.loads(rows.to_json(orient="records"))]
-    model = Model.load(reproduced / "models" / "model.onnx")
-    answers = model.predict(records)
-    assert [model.predict(record)[0] for record in records[:100]] == answers[:100]
-    (tmp_path / "in.json").write_text(json.dumps(records))
-    rows.to_csv(tmp_path / "in.csv", index=False)
-    rows.to_parquet(tmp_path / "in.parquet", index=False)
-    assert json.loads(run_in(reproduced, PREDICT, "predict", str(tmp_path / "in.json"))) == answers
-    for name in ("in.csv", "in.parquet"):
-        run_in(reproduced, PREDICT, "score", str(tmp_path / name), str(tmp_path / "out.parquet"))
-        scored = pd.read_parquet(tmp_path / "out.parquet")
-        assert scored["prediction"].tolist() == [answer["prediction"] for answer in answers]
-        for index, label in enumerate(contract.classes):
-            shares = [list(answer["probabilities"].values())[index] for answer in answers]
-            assert scored[f"probability_{label}"].astype(float).tolist() == shares
+def is_sound(answer: Any, contract: Contract) -> bool:
+    """Return whether an answer is a class of the contract, or a number."""
+    if contract.classes:
+        return answer["prediction"] in contract.classes and abs(sum(answer["probabilities"].values()) - 1) < 1e-4
+    return bool(np.isfinite(answer["prediction"]))
 
 
-def test_schema_changed_since_training_is_noticed(reproduced: Path, contract: Contract, tmp_path: Path) -> None:
-    schema = yaml.safe_load((ROOT / "schema.yaml").read_text())
-    schema["features"]["one_more"] = {"type": "number"}
-    changed = tmp_path / "schema.yaml"
-    changed.write_text(yaml.safe_dump(schema, sort_keys=False))
-    config = tmp_path / "config" / "default.yaml"
-    config.parent.mkdir()
-    paths = {"model": str(reproduced / "models" / "model.onnx"), "schema": str(changed)}
-    config.write_text(yaml.safe_dump({"paths": paths}))
-    printed = run_in(tmp_path, PREDICT, "predict", json.dumps(contract.example()), code=1)
-    assert "was trained under another schema, which differs in one_more; train it again (dvc repro)" in printed
+def test_rows_at_the_edges_of_the_contract_are_answered(run: Run, contract: Contract) -> None:
+    rows = [
+        contract.example(),
+        {name: None if field.missing else field.example for name, field in contract.features.items()},
+    ]
+    for name, field in contract.features.items():
+        values: list[object] = list(field.values) if isinstance(field, Category) else []
+        if isinstance(field, Number):
+            values = [value for value in (field.minimum, field.maximum) if value is not None]
+        rows += [{**contract.example(), name: value} for value in values]
+    assert all(is_sound(answer, contract) for answer in run.model.predict(rows))
 
 
-def test_import_across_the_wall_is_found(tmp_path: Path) -> None:
-    source = ROOT / "packages"
-    for package in ("predict", "train"):
-        for path in (source / package / "src").rglob("*.py"):
-            copy = tmp_path / path.relative_to(source / package / "src")
-            copy.parent.mkdir(exist_ok=True)
-            copy.write_text(path.read_text())
-    (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
-    (tmp_path / Model.__module__.partition(".")[0] / "model.py").write_text("import sklearn\n")
-    program = "import sys; sys.path.insert(0, '.'); from importlinter.cli import lint_imports; sys.exit(lint_imports())"
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "Prediction knows nothing of training BROKEN" in done.stdout
-    assert "{{ cookiecutter.__package_name }}_predict.model -> sklearn" in done.stdout
+def test_order_and_company_of_rows_change_no_answer(run: Run, project: Project) -> None:
+    rows = read_rows(run, project)
+    answers = run.model.predict(rows)
+    assert run.model.predict(rows[::-1]) == answers[::-1]
+    assert [run.model.predict(row)[0] for row in rows] == answers
+
+
+def test_library_command_line_and_service_give_the_same_answer(run: Run, project: Project) -> None:
+    rows = read_rows(run, project)
+    answers = run.model.predict(rows)
+    printed = subprocess.run(
+        [sys.executable, "-m", PROGRAM, "predict", "-"],
+        cwd=run.folder,
+        input=json.dumps(rows),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert json.loads(printed) == answers
+    if entry_points(group=GROUP, name="serve"):
+        assert ask_service(run.folder, rows) == answers
+
+
+def read_rows(run: Run, project: Project, count: int = 20) -> list[dict[str, object]]:
+    """Return rows of the holdout, as JSON has them."""
+    table = pq.read_table(run.folder / project.paths.holdout).slice(0, count)
+    return [dict(row) for row in table.select(list(project.contract.features)).to_pylist()]
+
+
+def ask_service(folder: Path, rows: list[dict[str, object]]) -> Any:
+    """Start the service at a free port, ask it for predictions, and end it."""
+    environment = {**os.environ, **{PREFIX + name: value for name, value in SETTINGS.items()}}
+    command = [sys.executable, "-m", PROGRAM, "serve", "--port", "0"]
+    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as service:
+        try:
+            assert service.stderr is not None
+            events = (json.loads(line) for line in service.stderr)
+            address = next(event["address"] for event in events if event["event"] == "serving")
+            next(event for event in events if event["event"] == "Application startup complete.")
+            body = json.dumps({"instances": rows}).encode()
+            headers = {"Content-Type": "application/json"}
+            with urlopen(Request(f"{address}/predict", body, headers)) as answer:  # noqa: S310  # it is ours
+                return json.load(answer)["predictions"]
+        finally:
+            service.terminate()

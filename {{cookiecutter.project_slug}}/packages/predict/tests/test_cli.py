@@ -4,13 +4,15 @@ import io
 import json
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
-from {{ cookiecutter.__package_name }}_predict.cli import main
+from {{ cookiecutter.__package_name }}_predict.cli import GROUP, main
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
 
+COMMANDS = ("predict", "show", "example")
 RECORD = '{"length": 2.5, "count": 7, "colour": "green", "ready": true}'
 
 
@@ -51,7 +53,6 @@ def test_predict_reads_a_file_and_standard_input(
         (["predict", '{"length": 1}'], "error: colour: found nothing, expected one of"),
         (["predict", "none.json"], "error: none.json cannot be read"),
         (["predict", RECORD, "--model", "none.onnx"], "error: none.onnx cannot be read"),
-        (["score", "none.csv", "out.csv"], "error: none.csv cannot be read"),
     ],
 )
 def test_refusal_is_one_line_and_exit_code_1(
@@ -66,13 +67,6 @@ def test_unknown_command_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> N
     assert "No such command" in capsys.readouterr().err
 
 
-def test_score_writes_tables_and_says_how_many_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "in.csv").write_text("length,count,colour,ready\n1,2,red,true\n99,2,red,true\n")
-    assert main(["score", "in.csv", "out.parquet"]) == 0
-    assert "1 rows predicted, 1 rejected" in capsys.readouterr().err
-    assert {path.name for path in tmp_path.glob("out.*")} == {"out.parquet", "out.rejects.csv"}
-
-
 def test_show_prints_contract_lineage_and_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show"]) == 0
     shown = json.loads(capsys.readouterr().out)
@@ -85,7 +79,7 @@ def test_schema_changed_since_training_is_noticed(tmp_path: Path, capsys: pytest
     schema = tmp_path / "schema.yaml"
     schema.write_text(schema.read_text().replace("maximum: 10,", "maximum: 12,"))
     assert main(["predict", RECORD]) == 1
-    assert "was trained under another schema, which differs in length" in capsys.readouterr().err
+    assert "was trained under another contract, which differs in length" in capsys.readouterr().err
 
 
 def test_environment_overrides_the_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,7 +105,7 @@ def test_one_environments_file_lies_on_top(
         ("paths:\n\t- x\n", "default.yaml is not valid YAML"),
         ("- 1\n", "default.yaml holds list, expected a mapping"),
         ("paths: {}\npaths: {}\n", "default.yaml:2: paths: this key stands here twice"),
-        ("paths: {model: m}\nport: 1\n", "port: unknown setting, remove it"),
+        ("paths: {model: m}\nport: 1\n", "port: unknown setting, remove it; expected sections"),
     ],
 )
 def test_configuration_that_is_wrong_is_refused(
@@ -153,3 +147,34 @@ def test_prediction_imports_no_training_library_and_no_pyarrow() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program, RECORD], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_example_is_a_record_that_predict_takes(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["example"]) == 0
+    record = capsys.readouterr().out
+    assert main(["predict", record]) == 0
+    capsys.readouterr()
+    config.write_text("paths: {model: model.onnx, schema: null}\n")  # the contract in the model's file
+    assert main(["example"]) == 0
+    assert capsys.readouterr().out == record
+
+
+def test_help_shows_the_commands_of_each_installed_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    printed = capsys.readouterr().out
+    for distribution in {entry.dist.name for entry in entry_points(group=GROUP) if entry.dist}:
+        assert f" {distribution} " in printed
+    for command in COMMANDS:
+        assert f" {command} " in printed
+
+
+def test_section_of_another_distribution_is_left_to_it_and_an_unknown_one_is_refused(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text("paths: {model: model.onnx}\nother: {secret_of: others}\n")
+    monkeypatch.setenv(f"{PREFIX}OTHER__KEY", "1")
+    assert main(["show"]) == 0
+    config.with_name("production.yaml").write_text("othr: {}\n")
+    monkeypatch.setenv(f"{PREFIX}ENV", "production")
+    assert main(["show"]) == 1
+    assert "othr: unknown setting, remove it" in capsys.readouterr().err

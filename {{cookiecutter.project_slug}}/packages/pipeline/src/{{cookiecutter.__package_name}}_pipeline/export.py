@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from onnx import ModelProto, load_from_string
+from onnx import ModelProto
 from onnx.helper import set_model_props
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
@@ -13,7 +13,6 @@ from {{ cookiecutter.__package_name }}_batch.tables import Checked, decode, enco
 from {{ cookiecutter.__package_name }}_predict.artefact import (
     FORMAT,
     INPUT,
-    SEAL,
     ColumnStatistics,
     Golden,
     Lineage,
@@ -53,14 +52,6 @@ def export(estimator: Estimator, contract: Contract, lineage: Lineage, features:
         "lineage": lineage.model_dump_json(),
     }
     set_model_props(model, metadata)
-    return seal(model.SerializeToString(deterministic=True))
-
-
-def add_metadata(sealed: bytes, key: str, value: str) -> bytes:
-    """Return a sealed model file with one more entry in its metadata, sealed anew."""
-    model = load_from_string(sealed)
-    kept = {entry.key: entry.value for entry in model.metadata_props if entry.key != SEAL}
-    set_model_props(model, {**kept, key: value})
     return seal(model.SerializeToString(deterministic=True))
 
 

@@ -20,7 +20,7 @@ from {{ cookiecutter.__package_name }}_predict.errors import DataError, ProjectE
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
 from .dataset import Dataset, load_dataset, read_table
-from .export import add_metadata
+from .metadata import add_metadata
 from .metrics import main_metric, shorten
 from .metrics_file import Evaluation
 from .project import GateParams, Project

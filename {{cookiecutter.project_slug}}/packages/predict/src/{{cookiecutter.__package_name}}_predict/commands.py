@@ -41,11 +41,15 @@ def show(model: ModelOption = None) -> None:
     _print_json(parts, indent=2)
 
 
-def example(model: ModelOption = None) -> None:
+def example(
+    model: ModelOption = None,
+    request: Annotated[bool, typer.Option("--request", help="Print the body of a request to the service.")] = False,
+) -> None:
     """Print a record that the contract accepts, as JSON; `predict -` takes it."""
     paths = _paths(model)
     contract: Contract | None = None if model else paths.load_contract()
-    _print_json((contract or Model.load(paths.model).contract).example())
+    record = (contract or Model.load(paths.model).contract).example()
+    _print_json({"instances": [record]} if request else record)
 
 
 def load_model(path: Path | None) -> Model:

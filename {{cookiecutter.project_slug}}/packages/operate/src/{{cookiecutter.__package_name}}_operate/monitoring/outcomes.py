@@ -67,7 +67,7 @@ class OutcomesReport:
             return []
         return [
             f"{self.metric} is {self.metrics[self.metric]:.4g} on {self.rows} outcomes, {self.high:.4g} at most; "
-            f"{expected:.4g} on the hold-out rows"
+            f"{expected:.4g} on the holdout"
         ]
 
 

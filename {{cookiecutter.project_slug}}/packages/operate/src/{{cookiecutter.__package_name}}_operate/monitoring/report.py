@@ -112,6 +112,6 @@ def _outcomes(report: OutcomesReport) -> list[str]:
     ]
     if not report.enough:
         return [*lines, f"Too few rows to say anything: found {report.rows}, expected {report.min_rows} or more.", ""]
-    lines += [f"**{alarm}**" for alarm in report.alarms] or ["**As good as on the hold-out rows.**"]
+    lines += [f"**{alarm}**" for alarm in report.alarms] or ["**As good as on the holdout.**"]
     rows = [(name, value, report.holdout.get(name, "")) for name, value in report.metrics.items()]
-    return [*lines, "", *markdown_table(("metric", "live", "hold-out"), rows), ""]
+    return [*lines, "", *markdown_table(("metric", "live", "holdout"), rows), ""]

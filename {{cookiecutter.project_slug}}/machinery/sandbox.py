@@ -1,0 +1,115 @@
+"""Drive a copy of the project as a person would, with a small contract, configuration, recipe and source."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from {{ cookiecutter.__package_name }}_pipeline.project import CONFIG
+from {{ cookiecutter.__package_name }}_predict.cli import main
+
+from .small_config import LIFECYCLE, PATHS, SERVICE
+from .small_project import PARAMETERS, ROOT, SCHEMA, TARGETS, make_rows, run_stages
+
+KIND = "classification"
+PROGRAM = main.__module__.partition(".")[0].removesuffix("_predict").replace("_", "-")
+PRODUCTION = {
+    "paths": {"model": "var/live/model.onnx", "schema": None},
+    "jobs": {"command": [PROGRAM, "retrain", "--reason", "on request"]},
+}
+WEAK = {"model": "boosting", "trees": 1, "learning_rate": 1e-9}  # worse than any other
+OPEN_GATE = {"minimum": {}, "maximum": {}, "min_gain_over_dummy": -1.0, "max_single_feature_score": 1.0}
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return the environment of a program: the project's own programs first."""
+    programs = Path(sys.executable).parent
+    return {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", **changes}
+
+
+def run_in(folder: Path, *command: str, code: int | None = 0) -> str:
+    """Run a program in a folder, expect an exit code, or any, and return what it printed."""
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+    printed = done.stdout + done.stderr
+    assert code in (None, done.returncode), f"{command} ended with {done.returncode}:\n{printed}"
+    return printed
+
+
+def commit(folder: Path, message: str) -> None:
+    """Commit everything in a folder."""
+    run_in(folder, "git", "add", ".")
+    run_in(folder, "git", "commit", "--quiet", "--no-verify", "--message", message)
+
+
+def write_source(folder: Path, rows: int = 400, seed: int = 1) -> None:
+    """Write other rows to the source of a project."""
+    make_rows(KIND, rows, seed).to_csv(folder / PATHS["source"], index=False)
+
+
+def set_params(folder: Path, **sections: object) -> None:
+    """Replace sections of a project's params.yaml."""
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | sections, sort_keys=False))
+
+
+def train_weakly(folder: Path) -> None:
+    """Train and commit a model that is worse than any other, through a gate that lets everything pass."""
+    set_params(folder, train=WEAK, gate=OPEN_GATE)
+    run_in(folder, "dvc", "repro")
+    commit(folder, "Train a weak model")
+
+
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the project's files, committed, with a contract, settings and a source of its own."""
+    folder = tmp_path_factory.mktemp("original") / "project"
+    for name in run_in(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
+        if (ROOT / name).exists() and not name.startswith(("config/", "dvc.lock", "reports/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    lifecycle = LIFECYCLE | {"promotion": {**LIFECYCLE["promotion"], "margin": 0.3}}  # a hundred rows show no less
+    files = {
+        CONFIG: yaml.safe_dump({"paths": PATHS, "lifecycle": lifecycle, **SERVICE}),
+        CONFIG.with_name("production.yaml"): yaml.safe_dump(PRODUCTION),
+        Path("params.yaml"): PARAMETERS,
+        Path("schema.yaml"): SCHEMA + TARGETS[KIND],
+    }
+    (folder / CONFIG).parent.mkdir()
+    for path, text in files.items():
+        (folder / path).write_text(text)
+    write_source(folder)
+    run_in(folder, "git", "init", "--quiet", "--initial-branch=main")
+    run_in(folder, "git", "config", "user.name", "Test")
+    run_in(folder, "git", "config", "user.email", "test@example.com")
+    run_in(folder, "dvc", "remote", "add", "--local", "--default", "--force", "storage", str(folder.parent / "storage"))
+    commit(folder, "Start")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reproduced(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the project in which dvc repro has run."""
+    folder = tmp_path_factory.mktemp("reproduced") / "project"
+    shutil.copytree(original, folder)
+    run_in(folder, "dvc", "repro")
+    return folder
+
+
+@pytest.fixture
+def trained(reproduced: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a project whose model is committed, and which has a git remote; return its folder."""
+    project = tmp_path / "project"
+    shutil.copytree(reproduced, project)
+    commit(project, "Train")
+    run_in(tmp_path, "git", "init", "--quiet", "--bare", "--initial-branch=main", "origin.git")
+    run_in(project, "git", "remote", "add", "origin", str(tmp_path / "origin.git"))
+    run_in(project, "git", "push", "--quiet", "origin", "main")
+    monkeypatch.chdir(project)
+    return project
+
+
+__all__ = ["run_stages"]

@@ -1,0 +1,83 @@
+"""A small contract and a small model file, made with onnx alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from {{ cookiecutter.__package_name }}_predict.artefact import FORMAT, seal
+from {{ cookiecutter.__package_name }}_predict.contract import Contract, load_contract
+
+SCHEMA = """\
+features:
+  length: {type: number, minimum: 0, maximum: 10, unit: mm}
+  count: {type: integer, minimum: 0, maximum: 100, missing: true}
+  colour: {type: category, values: [red, green]}
+  ready: {type: boolean, missing: true}
+target:
+  kind: {type: category, values: [small, large]}
+"""
+ROW = {"length": 2.5, "count": 7, "colour": "green", "ready": True}
+WEIGHTS = np.array([[-0.5, 0.5], [-0.02, 0.02], [0.1, -0.1], [0.3, -0.3]], dtype=np.float32)
+BIAS = np.array([2.0, -2.0], dtype=np.float32)
+
+
+@pytest.fixture
+def contract(tmp_path: Path) -> Contract:
+    """Return a contract with each type of field."""
+    path = tmp_path / "schema.yaml"
+    path.write_text(SCHEMA)
+    return load_contract(path)
+
+
+@pytest.fixture
+def make_model(contract: Contract, tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a sealed model: softmax of a linear function, where missing counts as zero."""
+
+    def make(name: str = "model.onnx", scale: float = 1, **changed: str | None) -> Path:
+        path = tmp_path / name
+        path.write_bytes(seal(build(contract, changed, scale)))
+        return path
+
+    return make
+
+
+@pytest.fixture
+def model_path(make_model: Callable[..., Path]) -> Path:
+    """Return the path of a sound model."""
+    return make_model()
+
+
+def build(contract: Contract, changed: dict[str, str | None], scale: float = 1) -> bytes:
+    """Return a serialised model for a contract; `changed` replaces entries of its metadata, or takes them out.
+
+    With a large `scale` of its weights, its scores overflow.
+    """
+    nodes = [
+        helper.make_node("IsNaN", ["features"], ["missing"]),
+        helper.make_node("Where", ["missing", "zero", "features"], ["present"]),
+        helper.make_node("Gemm", ["present", "weights", "bias"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["probabilities"]),
+    ]
+    constants = {"zero": np.zeros(1, dtype=np.float32), "weights": np.float32(scale) * WEIGHTS, "bias": BIAS}
+    graph = helper.make_graph(
+        nodes,
+        "model",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, len(contract.features)])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    metadata = {
+        "format": FORMAT,
+        "contract": contract.model_dump_json(),
+        "lineage": '{"inputs": {"schema.yaml": "0"}, "params": {"seed": 1}}',
+        "baseline": '{"rows": 1, "features": {}, "output": {"missing": 0}}',
+        "golden": '{"rows": [{"length": 0, "colour": "red"}], "outputs": [[0.98201379, 0.01798621]]}',
+    }
+    onnx.helper.set_model_props(model, {key: value for key, value in (metadata | changed).items() if value is not None})
+    payload: bytes = model.SerializeToString()
+    return payload

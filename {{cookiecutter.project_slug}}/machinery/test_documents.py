@@ -1,0 +1,60 @@
+"""What the documents say: every command in a block runs, every session that they name exists."""
+
+import re
+import shlex
+import shutil
+import sys
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+
+from .sandbox import PROGRAM, ROOT, run_in
+
+DOCUMENTS = ["README.md", "AGENTS.md", "docs/data.md"]
+PAGES = [f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md") if "bootstrap.py" in path.read_text("utf-8")]
+
+
+def read_commands(document: str) -> list[list[str]]:
+    """Return the commands in a document's blocks of shell."""
+    blocks = re.findall(
+        r"^ *```bash\n(.*?)^ *```", (ROOT / document).read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    return [shlex.split(line, comments=True) for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def run_command(folder: Path, command: list[str], code: int | None = 0) -> str:
+    """Run a command of a document; a pipe is the only sign of the shell in one."""
+    if "|" not in command:
+        return run_in(folder, *command, code=code)
+    return run_in(folder, "sh", "-c", " ".join(part if part == "|" else shlex.quote(part) for part in command))
+
+
+@pytest.mark.parametrize("document", ["README.md", "AGENTS.md", *PAGES])
+def test_sessions_that_a_document_names_exist(document: str) -> None:
+    ours = [command[2:] for command in read_commands(document) if "bootstrap.py" in command]
+    named = {name for command in ours for name in takewhile(lambda word: word != "--", command)}
+    named |= set(re.findall(r"`(?:python3 )?bootstrap\.py ([a-z0-9]+)", (ROOT / document).read_text(encoding="utf-8")))
+    listed = run_in(ROOT, "nox", "--list", "--sessions", *sorted(named))
+    assert {line.split()[1] for line in listed.splitlines() if line.startswith("* ")} == named
+
+
+def test_python_of_every_document_runs(reproduced: Path) -> None:
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in (*DOCUMENTS, "packages/predict/README.md")]
+    blocks = [block for text in texts for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)]
+    assert blocks
+    for block in blocks:
+        run_in(reproduced, sys.executable, "-c", block)
+
+
+def test_commands_of_every_document_run_in_their_order(reproduced: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(reproduced, project)
+    (project / "my-table.csv").write_text("size,my_column\n1,2\n3,4\n")  # the reader's own, in docs/data.md
+    commands = [command for document in DOCUMENTS for command in read_commands(document)]
+    ours = [command for command in commands if "bootstrap.py" not in command]
+    assert [PROGRAM, "example", "|", PROGRAM, "predict", "-"] in ours
+    for command in ours:
+        run_command(project, command)
+    assert (project / "build" / "scored.csv").exists()
+    assert (project / "build" / "schema.yaml").exists()

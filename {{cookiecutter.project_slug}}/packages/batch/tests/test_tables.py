@@ -1,0 +1,165 @@
+"""Tables: read as they come, checked as strictly as JSON, and encoded to the same numbers."""
+
+import io
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from {{ cookiecutter.__package_name }}_batch.readers import read_batches, table_suffix
+from {{ cookiecutter.__package_name }}_batch.tables import check_batch, decode, encode
+from {{ cookiecutter.__package_name }}_predict import Contract, DataError
+
+ROW = {"length": 2.5, "count": 7, "colour": "green", "ready": True}
+VALUES = [
+    ("length", 11.0),
+    ("length", -0.001),
+    ("length", None),
+    ("length", 10.0),
+    ("length", float("inf")),
+    ("count", 101),
+    ("count", None),
+    ("count", 100),
+    ("colour", "blue"),
+    ("colour", "Red"),
+    ("colour", None),
+    ("ready", None),
+    ("ready", False),
+]
+
+
+def read(data: bytes, name: str) -> tuple[list[pa.RecordBatch], list[str]]:
+    """Return the batches of a file's content, and the reasons for its malformed lines."""
+    malformed: list[str] = []
+    return [batch for batch, _ in read_batches(io.BytesIO(data), name, malformed.append)], malformed
+
+
+@pytest.mark.parametrize(("name", "value"), VALUES)
+def test_a_value_is_judged_alike_in_json_and_in_tables(name: str, value: object, contract: Contract) -> None:
+    row = ROW | {name: value}
+    checked = check_batch(pa.RecordBatch.from_pylist([row]), contract.features, "a table")
+    if checked.good[0]:
+        np.testing.assert_array_equal(encode(checked, contract), contract.encode(contract.check([row])))
+    else:
+        with pytest.raises(DataError) as refused:
+            contract.check([row])
+        assert str(refused.value) == f"row 1: {checked.reasons[0]}"
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "expected"),
+    [
+        ("length", ["1", " 2.5 ", "1e1", "+3", "abc", "1,5", "0x1", "", "NA", "inf"], [1, 2.5, 10, 3, *[np.nan] * 6]),
+        ("length", ["1", "2", "3"], [1, 2, 3]),
+        ("count", ["1", "2.0", "2.5", "1e2", "x"], [1, 2, np.nan, 100, np.nan]),
+        ("colour", ["red", "green", "blue", "NA"], [0, 1, np.nan, np.nan]),
+        ("ready", ["true", "False", "1", "0", "yes", ""], [1, 0, 1, 0, np.nan, np.nan]),
+    ],
+)
+def test_texts_of_csv_become_values(name: str, texts: list[str], expected: list[float], contract: Contract) -> None:
+    lines = [",".join(f'"{value}"' for value in (ROW | {name: text}).values()) for text in texts]
+    (batch,), _ = read("\n".join([",".join(ROW), *lines]).encode(), "a.csv")
+    checked = check_batch(batch, contract.features, "a.csv")
+    np.testing.assert_array_equal(checked.columns[name], expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "expected"),
+    [
+        ("colour", pa.array(["red", "green"]).dictionary_encode(), [0, 1]),
+        ("colour", pa.array([1, 2]), [np.nan, np.nan]),
+        ("length", pa.array([Decimal("1.5"), Decimal(2)]), [1.5, 2]),
+        ("length", pa.array([True, False]), [np.nan, np.nan]),
+        ("length", pa.array([1, 2], pa.timestamp("s")), [np.nan, np.nan]),
+        ("length", pa.array([[1], [2]]), [np.nan, np.nan]),
+        ("count", pa.array([np.nan, 3.0]), [np.nan, 3]),
+        ("ready", pa.array([1, 0]), [1, 0]),
+        ("length", pa.array(["1", "NA"], pa.string_view()), [1, np.nan]),
+    ],
+)
+def test_columns_of_other_types_are_cast_or_refused(
+    name: str, column: pa.Array, expected: list[float], contract: Contract
+) -> None:
+    table = pa.table({key: column if key == name else [value] * 2 for key, value in ROW.items()})
+    np.testing.assert_array_equal(check_batch(table, contract.features, "a table").columns[name], expected)
+
+
+def test_decode_gives_the_contracts_own_types(contract: Contract) -> None:
+    rows = [ROW, {"length": 1, "count": None, "colour": "red", "ready": None}, ROW | {"length": 99}]
+    checked = check_batch(pa.RecordBatch.from_pylist(rows), contract.features, "a table")
+    assert decode(checked, contract.features).to_pylist() == rows[:2]
+
+
+def test_column_that_is_missing_is_named(contract: Contract) -> None:
+    with pytest.raises(DataError, match="column 'colour' is missing from a.csv; expected: length, count"):
+        check_batch(pa.RecordBatch.from_pylist([{"length": 1, "count": 2, "ready": True}]), contract.features, "a.csv")
+
+
+def test_row_with_two_problems_names_both(contract: Contract) -> None:
+    batch = pa.RecordBatch.from_pylist([ROW | {"length": 99.0, "colour": "blue"}])
+    assert check_batch(batch, contract.features, "a table").reasons[0].split("; ") == [
+        "length: found 99.0, expected a number from 0 up to 10 mm",
+        "colour: found 'blue', expected one of 'red', 'green'",
+    ]
+
+
+def test_csv_keeps_texts_quotes_and_line_breaks() -> None:
+    (batch,), _ = read('\ufeffa,b\n007,"x, ""y""\nz"\nNA,\n'.encode(), "a.csv")
+    assert batch.to_pylist() == [{"a": "007", "b": 'x, "y"\nz'}, {"a": "NA", "b": ""}]
+
+
+def test_text_that_means_missing_may_be_a_category_all_the_same(contract: Contract) -> None:
+    field = contract.features["colour"].model_copy(update={"values": ("NA", "red"), "missing": True})
+    checked = check_batch(pa.RecordBatch.from_pydict({"colour": ["NA", "red", ""]}), {"colour": field}, "a table")
+    np.testing.assert_array_equal(checked.columns["colour"], [0, 1, np.nan])
+    assert checked.good.all()
+
+
+def test_csv_header_may_hold_line_breaks_and_a_doubled_name_is_still_found() -> None:
+    (batch,), _ = read(b'"a\nb",c\n007,x\n', "a.csv")
+    assert batch.to_pylist() == [{"a\nb": "007", "c": "x"}]
+    with pytest.raises(DataError, match="has the header"):
+        read(b'"a\nb",c,c\n1,2,3\n', "a.csv")
+
+
+def test_csv_lines_of_the_wrong_width_are_set_aside() -> None:
+    batches, malformed = read(b"a,b\n1,2\n1\n1,2,3\n3,4\n", "a.csv")
+    assert pa.Table.from_batches(batches).to_pylist() == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
+    assert sorted(malformed) == ["found 1 columns, expected 2: 1", "found 3 columns, expected 2: 1,2,3"]
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "message"),
+    [
+        (b"", "a.csv", "has the header"),
+        (b"a,a\n1,2\n", "a.csv", "has the header"),
+        (b"a,b\n1,\xff\n", "a.csv", "is not in UTF-8"),
+        (b"a,b\n" + b"1,2\n" * 9999 + b"1,\xff\n", "a.csv", "cannot be read as a table"),
+        (b"\xff\xfea\x00\n", "a.csv", "is not in UTF-8"),
+        (b"PAR1 and then nothing", "a.parquet", "cannot be read as a table"),
+        (b"a\n1\n", "a.xlsx", "a.xlsx is not a table"),
+    ],
+)
+def test_file_that_is_no_table_is_refused(data: bytes, name: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read(data, name)
+
+
+def test_parquet_that_is_truncated_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": list(range(1000))}), tmp_path / "a.parquet")
+    data = (tmp_path / "a.parquet").read_bytes()
+    with pytest.raises(DataError, match="cannot be read as a table"):
+        read(data[: len(data) // 2], "a.parquet")
+
+
+def test_parquet_with_two_columns_of_one_name_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.Table.from_arrays([[1], [2]], names=["a", "a"]), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="two columns of one name"):
+        read((tmp_path / "a.parquet").read_bytes(), "a.parquet")
+
+
+def test_suffix_is_read_off_an_address_too() -> None:
+    assert table_suffix("https://example.com/a.CSV?token=b.c") == ".csv"

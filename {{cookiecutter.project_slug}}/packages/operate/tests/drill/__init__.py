@@ -1,0 +1,1 @@
+"""Long tests of operation; the session `drill` runs them."""

@@ -1,0 +1,245 @@
+"""Promotion, release and rollback: only what is no worse goes on, one step replaces the live file, one goes back."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from {{ cookiecutter.__package_name }}_operate.dvc_store import load_model
+from {{ cookiecutter.__package_name }}_operate.versions.registry import Registry
+from {{ cookiecutter.__package_name }}_pipeline.project import CONFIG
+from {{ cookiecutter.__package_name }}_predict.model import Model
+from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
+
+from .conftest import LIVE, Run, configure, git, list_tags, read_history, train_again
+from .test_registration import refuse_pushes
+
+
+@pytest.fixture
+def promoted(project: Path, call: Run) -> Path:
+    """Have a first version in production, and return the project."""
+    call("register", "--reason", "first")
+    call("promote", "v0.1.0", "--reason", "begin")
+    return project
+
+
+def weaken() -> None:
+    """Train and commit a model that is worse than the one before, but passes its gate."""
+    train_again("Weaken", train={"trees": 16}, gate={"min_gain_over_dummy": 0.0})
+
+
+def live_version() -> str:
+    """Return the version of the live model."""
+    return Model.load(LIVE).version
+
+
+def version_of(name: str) -> str:
+    """Return the version of a registered model, as its file has it."""
+    return load_model(Registry.read().find(name).commit).version
+
+
+@pytest.mark.usefixtures("promoted")
+def test_better_model_is_promoted_with_its_comparison(call: Run) -> None:
+    train_again(train={"trees": 20, "learning_rate": 0.1})
+    call("register", "--reason", "more trees")
+    printed = call("promote", "v0.2.0", "--reason", "more trees")
+    assert "promoted v0.2.0 to production" in printed
+    last = read_history(call)[-1]
+    assert (last["action"], last["version"], last["stage"]) == ("promote", "v0.2.0", "production")
+    assert last["facts"]["from"] == "v0.1.0"
+    assert last["facts"]["comparison"] in printed
+
+
+@pytest.mark.usefixtures("promoted")
+def test_worse_model_is_refused_unless_it_is_forced_and_history_says_so(call: Run) -> None:
+    weaken()
+    call("register", "--reason", "weak")
+    tags = list_tags()
+    printed = call("promote", "v0.2.0", "--reason", "why not", code=1)
+    assert "v0.2.0 is not promoted to production, where v0.1.0 is: r2" in printed
+    assert "allowed is a loss of 0.02; nothing was changed" in printed
+    assert list_tags() == tags
+    assert "the history needs a reason" in call("promote", "v0.2.0", "--force", code=1)
+    call("promote", "v0.2.0", "--force", "--reason", "a drill")
+    last = read_history(call)[-1]
+    assert last["reason"] == "a drill"
+    assert "allowed is a loss of 0.02" in last["facts"]["forced"]
+
+
+@pytest.mark.usefixtures("promoted")
+def test_margin_is_the_configured_one(call: Run) -> None:
+    weaken()
+    configure(promotion={"margin": 10.0})
+    train_again(seed=8)
+    call("register", "--reason", "weak")
+    assert "promoted v0.2.0" in call("promote", "v0.2.0", "--reason", "who cares")
+
+
+@pytest.mark.usefixtures("promoted")
+def test_models_of_different_schemas_are_promoted_by_force_alone(call: Run) -> None:
+    schema = yaml.safe_load(Path("schema.yaml").read_text())
+    del schema["features"]["ready"]
+    Path("schema.yaml").write_text(yaml.safe_dump(schema, sort_keys=False))
+    train_again()
+    call("register", "--reason", "one field less")
+    printed = call("promote", "v1.0.0", "--reason", "x", code=1)
+    assert "the two cannot be compared, their contracts differ in ready" in printed
+    call("promote", "v1.0.0", "--reason", "x", "--force")
+    call("release")
+    assert live_version() == version_of("v1.0.0")
+    call("rollback", "--reason", "clients still send it")
+    assert live_version() == version_of("v0.1.0")
+
+
+@pytest.mark.usefixtures("promoted")
+def test_promotion_of_what_is_there_does_nothing(call: Run) -> None:
+    tags = list_tags()
+    assert call("promote", "0.1.0", "--reason", "x") == "nothing to do: v0.1.0 is in production\n"
+    assert list_tags() == tags
+
+
+@pytest.mark.usefixtures("promoted")
+def test_unknown_version_and_empty_stage_say_what_there_is(call: Run) -> None:
+    assert "no version 'v9.9.9' is registered here, expected one of: v0.1.0" in call(
+        "promote", "v9.9.9", "--reason", "x", code=1
+    )
+    Path("config/staging.yaml").write_text("paths: {model: var/staging.onnx}\n")
+    assert "no version is in the stage 'staging' (stages: production)" in call("release", "--stage", "staging", code=1)
+    assert "config/nowhere.yaml does not exist, and a stage needs it" in call("release", "--stage", "nowhere", code=1)
+    for name in ("Staging", "eu_west", "default"):
+        Path(f"config/{name}.yaml").touch()
+        printed = call("promote", "v0.1.0", "--stage", name, "--reason", "x", code=1)
+        assert f"{name!r} is no name for a stage" in printed
+
+
+@pytest.mark.usefixtures("promoted")
+def test_tags_that_are_missing_lead_to_the_command_that_fetches_them(call: Run) -> None:
+    git("tag", "--delete", *list_tags())
+    assert "git fetch --tags" in call("promote", "v0.1.0", "--reason", "x", code=1)
+    assert "git fetch --tags" in call("release", code=1)
+    assert "git fetch --tags" in call("rollback", "--reason", "x", code=1)
+    assert not LIVE.exists()
+
+
+@pytest.mark.usefixtures("promoted")
+def test_release_puts_the_model_of_the_stage_live_once(call: Run) -> None:
+    assert f"v0.1.0 ({version_of('v0.1.0')}) is live at {LIVE}" in call("release")
+    before = LIVE.stat()
+    assert call("release").startswith("nothing to do: v0.1.0")
+    assert LIVE.stat().st_mtime_ns == before.st_mtime_ns
+    assert live_version() == version_of("v0.1.0")
+
+
+@pytest.mark.usefixtures("promoted")
+def test_release_keeps_the_latest_and_rollback_needs_no_network(call: Run) -> None:
+    call("release")
+    for seed, version in enumerate(("v0.2.0", "v0.3.0"), 8):
+        train_again(seed=seed)
+        call("register", "--reason", "seed")
+        call("promote", version, "--reason", "seed", "--force")
+        call("release")
+    assert sorted(path.name for path in (LIVE.parent / "releases").iterdir()) == ["v0.2.0.onnx", "v0.3.0.onnx"]
+    shutil.rmtree(".dvc/cache")
+    shutil.rmtree("../storage")
+    call("rollback", "--reason", "network and all is down")
+    versions = {event["version"]: event["facts"].get("model") for event in reversed(read_history(call))}
+    assert live_version() == versions["v0.2.0"]
+    printed = call("rollback", "--reason", "further", code=1)
+    assert "DVC could not transfer models/model.onnx" in printed
+
+
+@pytest.mark.usefixtures("promoted")
+def test_release_that_was_kept_but_is_damaged_is_fetched(call: Run) -> None:
+    call("release")
+    kept = LIVE.parent / "releases" / "v0.1.0.onnx"
+    kept.write_bytes(b"junk")
+    LIVE.unlink()
+    call("release")
+    assert live_version() == version_of("v0.1.0")
+
+
+@pytest.mark.usefixtures("promoted")
+def test_model_damaged_in_cache_and_remote_does_not_go_live(call: Run) -> None:
+    LIVE.parent.mkdir(parents=True)
+    LIVE.write_bytes(b"the model before")
+    md5 = read_history(call)[0]["facts"]["md5"]
+    for folder in (".dvc/cache/files/md5", "../storage/files/md5"):
+        path = Path(folder) / md5[:2] / md5[2:]
+        path.chmod(0o644)
+        path.write_bytes(path.read_bytes()[:-1])
+    assert "error: " in call("release", code=1)
+    assert LIVE.read_bytes() == b"the model before"
+    assert list(LIVE.parent.iterdir()) == [LIVE]
+
+
+@pytest.mark.usefixtures("promoted")
+def test_stage_without_a_live_file_of_its_own_is_refused(call: Run) -> None:
+    Path("config/production.yaml").write_text("{}\n")
+    printed = call("release", code=1)
+    assert "paths.model is models/model.onnx, which the pipeline writes" in printed
+    assert "nothing" not in printed
+
+
+@pytest.mark.usefixtures("promoted")
+def test_rollback_goes_back_through_the_stage_and_is_recorded(call: Run) -> None:
+    assert "there is no version before v0.1.0 in the stage production" in call("rollback", "--reason", "x", code=1)
+    train_again(seed=8)
+    call("register", "--reason", "seed")
+    call("promote", "v0.2.0", "--reason", "seed", "--force")
+    call("release")
+    printed = call("rollback", "--reason", "it went wrong")
+    assert printed == f"rolled back to v0.1.0 ({version_of('v0.1.0')}), live at {LIVE}\n"
+    assert live_version() == version_of("v0.1.0")
+    last = read_history(call)[-1]
+    assert (last["action"], last["version"], last["reason"]) == ("roll back", "v0.1.0", "it went wrong")
+    assert last["facts"]["from"] == "v0.2.0"
+    assert call("release").startswith("nothing to do: v0.1.0")
+    assert "it went wrong" in call("history")
+
+
+@pytest.mark.usefixtures("promoted")
+@pytest.mark.parametrize("kind", ["away", "forbidden"])
+def test_rollback_that_cannot_be_recorded_leaves_the_live_file(kind: str, call: Run) -> None:
+    train_again(seed=8)
+    call("register", "--reason", "seed")
+    call("promote", "v0.2.0", "--reason", "seed", "--force")
+    call("release")
+    live, tags = LIVE.read_bytes(), list_tags()
+    refuse_pushes(kind)
+    printed = call("rollback", "--reason", "x", "--push", code=1)
+    assert "or with --no-push" in printed
+    assert (LIVE.read_bytes(), list_tags()) == (live, tags)
+    call("rollback", "--reason", "x", "--no-push")
+    assert live_version() == version_of("v0.1.0")
+
+
+@pytest.mark.usefixtures("promoted")
+def test_release_is_published_where_it_is_configured(tmp_path: Path, call: Run) -> None:
+    address = tmp_path / "elsewhere" / "model.onnx"
+    configure(release={"publish": f"file://{address}"})
+    call("release")
+    assert address.read_bytes() == LIVE.read_bytes()
+    assert [path.name for path in address.parent.iterdir()] == ["model.onnx"]
+    configure(release={"publish": "nosuchscheme://x/y"})
+    printed = call("release", code=1)
+    assert "the model is live and recorded here, but could not be put at nosuchscheme://x/y" in printed
+
+
+@pytest.mark.usefixtures("promoted")
+def test_folder_in_the_place_of_the_live_file_is_refused(call: Run) -> None:
+    LIVE.mkdir(parents=True)
+    assert "model.onnx is a folder or a device, expected the name of a file" in call("release", code=1)
+
+
+@pytest.mark.usefixtures("promoted")
+def test_settings_of_the_life_cycle_are_strict(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}LIFECYCLE__RELEASE__KEEP", "0")
+    assert "lifecycle.release.keep: Input should be greater than 0" in call("release", code=1)
+    monkeypatch.delenv(f"{PREFIX}LIFECYCLE__RELEASE__KEEP")
+    content = yaml.safe_load(CONFIG.read_text())
+    content["lifecycle"]["alerts"]["urls"] = ["json://example.com"]
+    CONFIG.write_text(yaml.safe_dump(content))
+    assert f"lifecycle.alerts.urls: do not put secrets in a settings file; set {PREFIX}LIFECYCLE__ALERTS__URLS" in (
+        call("release", code=1)
+    )

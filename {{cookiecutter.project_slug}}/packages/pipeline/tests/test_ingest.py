@@ -1,0 +1,100 @@
+"""Ingest: a file, a glob or an address, byte for byte, or a sentence and the old folder."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from machinery.small_project import write_project
+from machinery.small_recipe import RECIPE
+from {{ cookiecutter.__package_name }}_pipeline import ingest
+from {{ cookiecutter.__package_name }}_pipeline.fetch import fetch_tables
+from {{ cookiecutter.__package_name }}_pipeline.project import Project
+from {{ cookiecutter.__package_name }}_predict.errors import DataError
+
+Take = Callable[[str], list[str]]
+
+
+@pytest.fixture(params=["regression"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Return the one kind of problem that these tests need."""
+    return str(request.param)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """Serve a folder over HTTP, on a free port of the loopback."""
+    (tmp_path / "served").mkdir()
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "served"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{http.server_port}"
+        http.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def take(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Take:
+    """Return a function that runs the stage on a source, in a small project, and returns the raw folder's files."""
+    write_project(kind, tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    project = Project.load(RECIPE)
+
+    def run(source: str) -> list[str]:
+        ingest.run(replace(project, paths=project.paths.model_copy(update={"source": source})))
+        return sorted(path.name for path in project.paths.raw.iterdir())
+
+    return run
+
+
+def test_fetch_copies_a_file_byte_for_byte(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a\r\n1\r\n")
+    (tmp_path / "raw").mkdir()
+    fetch_tables(str(tmp_path / "a.csv"), tmp_path / "raw")
+    assert (tmp_path / "raw" / "a.csv").read_bytes() == b"a\r\n1\r\n"
+
+
+def test_ingest_replaces_the_whole_folder_by_the_tables_of_another(take: Take, tmp_path: Path) -> None:
+    assert take("source.csv") == ["source.csv"]
+    (tmp_path / "given").mkdir()
+    for name in ("b.csv", "a.csv", "c.txt"):
+        (tmp_path / "given" / name).write_text(name)
+    assert take(str(tmp_path / "given")) == ["a.csv", "b.csv"]
+
+
+def test_ingest_reads_from_a_server(server: str, take: Take, tmp_path: Path) -> None:
+    (tmp_path / "served" / "a.csv").write_text("a\n1\n")
+    assert take(f"{server}/a.csv?version=2") == ["a.csv"]
+    assert Path("data/raw/a.csv").read_text() == "a\n1\n"
+
+
+def test_ingest_that_fails_names_the_source_and_leaves_the_folder(server: str, take: Take, tmp_path: Path) -> None:
+    before = take("source.csv")
+    (tmp_path / "empty.csv").touch()
+    (tmp_path / "bare").mkdir()
+    for source, message in [
+        (f"{server}/none.csv", "cannot be read .*FileNotFound"),
+        (str(tmp_path / "none.csv"), "cannot be read .*FileNotFound"),
+        (str(tmp_path / "bare"), "holds no table; expected files that end in .csv or .parquet"),
+        (str(tmp_path / "empty.csv"), "is empty"),
+        (str(tmp_path / "a.xlsx"), "is not a table"),
+        ("nowhere://a.csv", "Protocol not known: nowhere"),
+    ]:
+        with pytest.raises(DataError, match=message):
+            take(source)
+        assert [path.name for path in Path("data/raw").iterdir()] == before
+    assert not list(Path("data").glob(".raw*"))
+
+
+def test_source_of_the_team_that_writes_no_table_is_refused(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_project(kind, tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    with pytest.raises(DataError, match="gave no table; expected files that end in .csv or .parquet"):
+        ingest.run(Project.load(replace(RECIPE, source=lambda _, folder: (folder / "notes.txt").touch())))

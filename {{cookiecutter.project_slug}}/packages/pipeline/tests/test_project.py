@@ -1,0 +1,46 @@
+"""Parameters and configuration: an unknown, missing or ill-typed key is refused by name and line."""
+
+import pytest
+
+from machinery.small_recipe import RECIPE
+from {{ cookiecutter.__package_name }}_pipeline.project import CONFIG, PARAMS, Project
+from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
+
+pytestmark = pytest.mark.parametrize("kind", ["regression"])
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seed: 7", "sead: 7", "params.yaml:1: sead: unknown key"),
+        ("seed: 7\n", "", "params.yaml:1: seed: Field required"),
+        ("0.25", "2", "params.yaml:3: split.test_share: Input should be less than 1 (found '2')"),
+        ("boosting\n", "booster\n", "params.yaml:5: train.model: Input should be"),
+        ("trees: 20", "trees: many", "params.yaml:6: train.trees: Input should be a valid integer"),
+    ],
+)
+def test_parameter_that_is_wrong_is_refused_by_name(old: str, new: str, message: str) -> None:
+    PARAMS.write_text(PARAMS.read_text().replace(old, new))
+    with pytest.raises(ConfigError) as refused:
+        Project.load(RECIPE)
+    assert message in str(refused.value)
+
+
+@pytest.mark.usefixtures("project")
+def test_path_that_is_unknown_is_refused_by_name() -> None:
+    CONFIG.write_text(CONFIG.read_text().replace("paths:\n", "paths:\n  pattern: x\n"))
+    with pytest.raises(ConfigError, match="default.yaml:2: paths.pattern: unknown key"):
+        Project.load(RECIPE)
+
+
+@pytest.mark.usefixtures("project")
+def test_limit_on_an_unknown_metric_is_refused_before_anything_runs() -> None:
+    PARAMS.write_text(PARAMS.read_text().replace("minimum: {}", "minimum: {accuracy: 0.5}"))
+    with pytest.raises(ConfigError, match="no metric is named 'accuracy'; expected r2, mae"):
+        Project.load(RECIPE)
+
+
+def test_sections_of_others_in_the_configuration_are_passed_over(project: Project) -> None:
+    CONFIG.write_text(CONFIG.read_text() + "dashboard: {port: 8000}\n")
+    assert Project.load(RECIPE) == project

@@ -1,0 +1,1 @@
+"""Long tests of the service; the session `drill` runs them."""

@@ -1,0 +1,1 @@
+"""Tests of your modules, on your own data; add tests of what you write."""

@@ -1,0 +1,74 @@
+"""What each of your modules promises to the pipeline."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from {{ cookiecutter.__package_name }}_pipeline.dataset import load_dataset, read_table
+from {{ cookiecutter.__package_name }}_pipeline.project import Project
+from {{ cookiecutter.__package_name }}_predict import Contract
+from {{ cookiecutter.__package_name }}_train import recipe
+from tests.sample_run import ROOT, Run
+
+RECIPE = recipe.RECIPE
+FOLDER = Path(recipe.__file__).parent
+
+
+def test_source_writes_tables(run: Run, project: Project) -> None:
+    assert list((run.folder / project.paths.raw).iterdir())
+
+
+def test_split_uses_each_row_once_and_is_repeatable(run: Run, project: Project) -> None:
+    table = read_table(run.folder / project.paths.clean)
+    numbered = table.append_column("row number", [range(table.num_rows)])
+    share, seed = project.params.split.holdout_share, project.params.seed
+    train, holdout = RECIPE.split(numbered, project.contract, share, seed)
+    rows = [part.column("row number").to_pylist() for part in (train, holdout)]
+    assert rows[0]
+    assert rows[1]
+    assert not set(rows[0]) & set(rows[1])
+    again = RECIPE.split(numbered, project.contract, share, seed)
+    assert [part.column("row number").to_pylist() for part in again] == rows
+
+
+def test_features_keep_the_rows_and_leave_their_input_alone(run: Run, project: Project, contract: Contract) -> None:
+    dataset = load_dataset(pq.read_table(run.folder / project.paths.train), contract)
+    columns = dict(zip(contract.features, dataset.features.T.copy(), strict=True))
+    before = {name: column.copy() for name, column in columns.items()}
+    made = RECIPE.features(columns)
+    assert made
+    assert {len(column) for column in made.values()} == {len(dataset.target)}
+    for name, column in before.items():
+        np.testing.assert_array_equal(columns[name], column)
+
+
+def test_metrics_are_numbers(run: Run, project: Project, contract: Contract) -> None:
+    dataset = load_dataset(pq.read_table(run.folder / project.paths.holdout), contract)
+    outputs = run.model.run(dataset.features).astype(np.float64)
+    target = dataset.target.astype(int) if contract.classes else dataset.target
+    for name, metric in RECIPE.metrics.of(contract).items():
+        assert np.isfinite(metric(target, outputs)), name
+
+
+@pytest.mark.parametrize("stage", ["ingest", "split", "train", "evaluate", "gate"])
+def test_stage_declares_your_modules_that_it_uses(stage: str) -> None:
+    declared = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]["deps"]
+    mine = {ROOT / path for path in declared if (ROOT / path).parent == FOLDER}
+    assert mine
+    imported = {found for path in mine if path.name != "recipe.py" for found in find_imports(path)}
+    missing = sorted(path.relative_to(ROOT).as_posix() for path in imported - mine)
+    assert missing == [], f"add these to the deps of the stage {stage} in dvc.yaml"
+
+
+def find_imports(path: Path) -> set[Path]:
+    """Return the modules beside a module that it imports, directly or through others."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            names |= {node.module} if node.module else {alias.name for alias in node.names}
+    found = {path.with_name(f"{name}.py") for name in names if name}
+    return found | {further for module in found if module.exists() for further in find_imports(module)}

@@ -1,0 +1,72 @@
+"""One run of the pipeline: your source, at most 2,000 of its rows, your parameters, in a temporary copy."""
+
+import shutil
+from contextlib import chdir
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from {{ cookiecutter.__package_name }}_batch.readers import SUFFIXES, read_batches
+from {{ cookiecutter.__package_name }}_pipeline import evaluate, gate, ingest, split, train, validate
+from {{ cookiecutter.__package_name }}_pipeline.project import Project
+from {{ cookiecutter.__package_name }}_predict import Model
+
+ROOT = Path(__file__).parents[1]
+ROWS = 2000
+COPIED = ("config", "packages", "requirements", ".dvcignore", "dvc.yaml", "params.yaml", "schema.yaml")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A project in a temporary folder in which all stages have run, and the model that came out."""
+
+    folder: Path
+    project: Project
+    model: Model
+
+
+def run_pipeline(folder: Path) -> Run:
+    """Run every stage in a folder, which is made.
+
+    Where the source has more rows, the limits on metrics in params.yaml do not apply: they are for a model that was
+    trained on all of them.
+    """
+    for name in COPIED:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        copy(ROOT / name, folder / name, **({"ignore": _ignored} if (ROOT / name).is_dir() else {}))
+    with chdir(folder):
+        project = Project.load()
+        source = project.paths.source
+        if "://" not in source:
+            project = replace(project, paths=project.paths.model_copy(update={"source": str(ROOT / source)}))
+        ingest.run(project)
+        if sample_tables(project.paths.raw):
+            limits = project.params.gate.model_copy(update={"minimum": {}, "maximum": {}})
+            project = replace(project, params=project.params.model_copy(update={"gate": limits}))
+        for stage in (validate, split, train, evaluate, gate):
+            stage.run(project)
+        return Run(folder, project, Model.load(project.paths.model))
+
+
+def sample_tables(folder: Path) -> bool:
+    """Leave at most this many rows of the tables in a folder, drawn at random; return whether there were more."""
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    rng, more = np.random.default_rng(0), False
+    for path in files:
+        with path.open("rb") as file:
+            batches = [batch for batch, _ in read_batches(file, path.name, lambda _: None)]
+        table = pa.Table.from_batches(batches) if batches else pa.table({})
+        if table.num_rows > ROWS // len(files):
+            more = True
+            chosen = np.sort(rng.permutation(table.num_rows)[: ROWS // len(files)])
+            path.unlink()
+            pq.write_table(table.take(chosen), path.with_suffix(".parquet"))
+    return more
+
+
+def _ignored(_: str, names: list[str]) -> list[str]:
+    return [name for name in names if name in ("__pycache__", "tests")]
