@@ -4,17 +4,15 @@ from typing import Any
 
 import pandas as pd
 from fastapi import FastAPI, Request, Response
-from penguins_train.examples import load_examples, read_table
-from penguins_train.fit import fit
-from penguins_train.prediction import Category
-from penguins_train.project import Project
+from penguins_pipeline.dataset import load_dataset, read_table
+from penguins_pipeline.project import Project
+from penguins_pipeline.train import fit
+from penguins_predict.fields import Category
 from pydantic import BaseModel, create_model
 
 PROJECT = Project.load()
 CONTRACT = PROJECT.contract
-PIPELINE = fit(
-    load_examples(read_table(PROJECT.paths.train), CONTRACT), CONTRACT, PROJECT.params.train, PROJECT.params.seed
-)
+PIPELINE = fit(load_dataset(read_table(PROJECT.paths.train), CONTRACT), PROJECT)
 LEVELS = {name: field.codes for name, field in CONTRACT.features.items() if isinstance(field, Category)}
 COLUMNS: dict[str, Any] = {
     name: (str if name in LEVELS else float, ...) if not field.missing else (str | float | None, None)

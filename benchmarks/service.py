@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+from penguins_pipeline.metadata import add_metadata
 from penguins_predict import Model
-from penguins_predict.artefact import add_entry
 
 HERE = Path(__file__).parent
 PYTHON = sys.executable
@@ -29,7 +29,7 @@ ROUNDS, SECONDS, CONNECTIONS = 15, 2, 16  # short rounds side by side: processor
 SWAPS, BROKEN = 45, 5
 PORTS = {"service": 8101, "others": 8102}
 MODEL = Path("models/model.onnx")
-SETTINGS = {"PENGUINS_SERVICE__LOGS": "json", "PENGUINS_SERVICE__RELOAD_SECONDS": "0.05"}
+SETTINGS = {"PENGUINS_LOGS__FORMAT": "json", "PENGUINS_SERVICE__RELOAD_SECONDS": "0.05"}
 SCRIPT = """wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = [==[{}]==]
@@ -108,7 +108,7 @@ def swap(live: Path, good: bytes) -> None:
     reloads = failures = 0
     for number in range(SWAPS + BROKEN):
         broken = number % 10 == 5
-        data = good[: len(good) // 2] + bytes([number]) if broken else add_entry(good, "number", str(number))
+        data = good[: len(good) // 2] + bytes([number]) if broken else add_metadata(good, "number", str(number))
         beside = live.with_suffix(".new")
         beside.write_bytes(data)
         beside.replace(live)

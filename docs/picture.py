@@ -19,12 +19,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "picture.svg"
 WIDTH = 100
 FRAME = ("┏", "┃", "┡", "│", "└")  # of a table
-RECORD = (
-    '{"island": "Dream", "bill_length_mm": 40.1, "bill_depth_mm": 18, "flipper_length_mm": 190, "body_mass_g": 3700}'
-)
 LIFE = (
     ("register", "--reason", "The first model"),
-    ("promote", "v0.1.0", "--stage", "production", "--reason", "We begin"),
+    ("promote", "v0.1.0", "--stage", "production", "--reason", "First release"),
     ("release", "--stage", "production"),
     ("history",),
 )
@@ -53,11 +50,11 @@ def draw(console: Console, parent: Path) -> None:
     show(console, 'git add . && git commit --quiet --message "Train the first model"')
     programs = project / ".venv" / ("Scripts" if os.name == "nt" else "bin")
     show(console, "source .venv/bin/activate")
-    answer = run(project, programs / "penguins-predict", "predict", RECORD)
-    show(console, f"penguins-predict predict '{RECORD}'", answer)
+    record = run(project, programs / "penguins", "example")
+    show(console, "penguins example | penguins predict -", run(project, programs / "penguins", "predict", record))
     for command in LIFE:
-        said = run(project, programs / "penguins-train", *command)
-        show(console, f"penguins-train {' '.join(json.dumps(word) if ' ' in word else word for word in command)}", said)
+        said = run(project, programs / "penguins", *command)
+        show(console, f"penguins {' '.join(json.dumps(word) if ' ' in word else word for word in command)}", said)
 
 
 def run(folder: Path, program: str | Path, *arguments: str) -> str:

@@ -1,27 +1,22 @@
 """Remove from the new project what was not chosen, and make it a git repository of its own."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-# option → answer → what belongs to that answer alone
+# option → answer → the files and folders that belong to that answer alone
 BELONGS = {
     "__api": {
         "yes": [
             ".github/workflows/engines.yml",
-            "docs/service.md",
-            "packages/predict/src/*/service/*",
             "deploy/*@drift.timer",
-            "packages/train/src/*/monitoring/prediction_log.py",
-            "packages/train/tests/monitoring/test_prediction_log.py",
-            "packages/predict/tests/service/engines/*",  # first, so that the folder around it holds files alone
-            "packages/predict/tests/service/*",
+            "docs/service.md",
+            "packages/serve",
             "requirements/dev-serve.*",
             "requirements/serve.txt",
-            "tests/test_drill.py",
-            "tests/test_service.py",
         ],
         "no": [],
     },
@@ -47,12 +42,13 @@ def list_unchosen(answers: Mapping[str, object]) -> list[str]:
 
 
 def remove(root: Path, patterns: list[str]) -> None:
-    """Remove the files that match, and the folders that hold nothing after it."""
+    """Remove the files and folders that match."""
     for pattern in patterns:
         for path in list(root.glob(pattern)):
-            path.unlink()
-            if not any(path.parent.iterdir()):
-                path.parent.rmdir()
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def succeeds(root: Path, *command: str) -> bool:

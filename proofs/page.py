@@ -1,10 +1,10 @@
-"""Keep what the proof came to: data in `docs/proof.json`, and a page with a table of cases and sessions."""
+"""Keep what the proof came to: data in `docs/proof.json`, and a page with tables of cases, machinery and sessions."""
 
 import json
 import os
 import platform
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tests.conftest import ROOT
@@ -15,14 +15,21 @@ Record = dict[str, Any]
 PAGE_TEXT = """# Proof
 
 Written by `python3 bootstrap.py proof`, never by hand. Each case is rendered, installed from its locks, and put through
-its own sessions; nothing is mended in between. A cell says what passed: the number of tests, and the seconds. A skipped
-test fails its session; without the service, `engines` has no tests. The last column is the beginning of the SHA-256 of
-all files that were rendered. A case that has changed by a byte since it passed is marked with †, and proven anew by the
-next run.
+the sessions in the first table; nothing is fixed in between. Cases whose machinery is the same, but for the project's
+name, share one run of the machinery's own tests for each Python: the column *machinery* names it, and the second table has
+its results. A cell is the number of tests that passed, and the seconds. A skipped test fails its session; without the
+service, `engines` has no tests. The digests are the beginning of the SHA-256 of the files that were proven. A row whose
+files have changed since it passed is marked with †, and proven anew by the next run.
 
-{proven} of {cases} cases have passed, in {minutes} minutes; {current} of them as they are rendered now. {versions}.
+{proven} of {total} rows have passed, in {minutes} minutes; {current} of them as they are rendered now. {versions}.
 
-{table}
+## Cases
+
+{cases}
+
+## Machinery
+
+{machinery}
 """
 
 
@@ -44,30 +51,45 @@ def describe_versions() -> dict[str, str]:
     return {"system": f"{platform.system()}, {os.cpu_count()} cores", **{name: pins[name] for name in SHOWN}}
 
 
-def write_proof(proof: Record, cases: Iterable[str], columns: Sequence[str]) -> None:
+def write_proof(proof: Record, columns: Mapping[str, Sequence[str]]) -> None:
     """Write the data and the page."""
     DATA.write_text(json.dumps(proof, indent=1) + "\n", encoding="utf-8", newline="\n")
-    PAGE.write_text(format_page(proof, cases, columns), encoding="utf-8", newline="\n")
+    PAGE.write_text(format_page(proof, columns), encoding="utf-8", newline="\n")
 
 
-def format_page(proof: Record, cases: Iterable[str], columns: Sequence[str]) -> str:
-    """Return the page, with a table of cases and sessions, which are its columns."""
-    rows = [[*("case", "Python"), *columns, "rendered files"], ["---"] * (len(columns) + 3)]
-    whole, current = 0.0, 0
-    for case in cases:
-        record = proof["cases"].get(case)
-        if record is None:
-            rows.append([case, "", *["not proven"] * len(columns), ""])
-            continue
-        results = {name: Result(*result) for name, result in record["sessions"].items()}
-        whole += sum(result.seconds for result in results.values())
-        cells = [str(results.get(name, "not run")) for name in columns]
-        changed = record["digest"] != proof["rendered"][case]
-        current += not changed
-        rows.append([case, record["python"], *cells, f"`{record['digest'][:12]}`{' †' if changed else ''}"])
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def format_page(proof: Record, columns: Mapping[str, Sequence[str]]) -> str:
+    """Return the page; the columns are the sessions of cases and of machinery."""
     versions = ", ".join(
         f"{name} {version}" if name != "system" else version for name, version in proof["versions"].items()
     )
-    counts = {"cases": len(rows) - 2, "proven": len(proof["cases"]), "current": current}
-    return PAGE_TEXT.format(table=table, versions=versions, minutes=round(whole / 60), **counts)
+    records = {kind: proof[kind] for kind in columns}
+    done = [(kind, name, record) for kind, found in records.items() for name, record in found.items()]
+    seconds = sum(result[0] for _, _, record in done for result in record["sessions"].values())
+    return PAGE_TEXT.format(
+        proven=len(done),
+        total=sum(len(proof["rendered"][kind]) for kind in columns),
+        minutes=round(seconds / 60),
+        current=sum(record["digest"] == proof["rendered"][kind][name]["digest"] for kind, name, record in done),
+        versions=versions,
+        **{kind: _format_table(proof, kind, sessions) for kind, sessions in columns.items()},
+    )
+
+
+def _format_table(proof: Record, kind: str, sessions: Sequence[str]) -> str:
+    rows = [[kind, "Python", *sessions, *(["machinery"] if kind == "cases" else []), "digest"]]
+    rows.append(["---"] * len(rows[0]))
+    for name, rendered in proof["rendered"][kind].items():
+        shared = [rendered["machinery"]] if kind == "cases" else []
+        record = proof[kind].get(name)
+        if record is None:
+            rows.append([name, rendered["python"], *["not proven"] * len(sessions), *shared, ""])
+            continue
+        results = {session: str(Result(*result)) for session, result in record["sessions"].items()}
+        mark = "" if record["digest"] == rendered["digest"] else " †"
+        cells = _cells(results, sessions)
+        rows.append([name, record["python"], *cells, *shared, f"`{record['digest'][:12]}`{mark}"])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _cells(results: Mapping[str, str], sessions: Iterable[str]) -> list[str]:
+    return [results.get(session, "not run") for session in sessions]

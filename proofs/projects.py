@@ -1,20 +1,23 @@
-"""Render cases, and run their projects' own sessions on them; nothing is mended in between.
+"""Render cases, and run their projects' own sessions on them; nothing is fixed in between.
 
-`--record` keeps what came out in `docs/proof.json` and, as a table, in `docs/proof.md`. A case whose project has not
-changed by a byte since it passed is not run again, and one that has changed is marked until it passes anew; where a
-case fails, the others still run.
+A case is put through the sessions that its answers make a difference to. The machinery's own tests run once for all cases
+whose machinery is the same, but for the project's name. `--record` keeps what came out in `docs/proof.json` and, as
+tables, in `docs/proof.md`. What has not changed by a byte since it passed is not run again, and what has changed is marked
+until it passes anew; where a case fails, the others still run.
 """
 
 import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 from cookiecutter.exceptions import FailedHookException
@@ -25,44 +28,50 @@ from tests.conftest import ROOT, bake, list_files
 from .page import DATA, Record, Result, describe_versions, write_proof
 
 FOLDER = ROOT / ".nox" / "projects"
-# sessions, and where they have tests
-SESSIONS = {
-    "lint": False,
-    "types": False,
-    "tests": True,
-    "e2e": True,
-    "engines": True,
-    "repro": False,
-    "predict": False,
-    "notebooks": False,
-    "compare": False,
+COLUMNS = {
+    "cases": ("lint", "types", "tests", "repro", "predict", "notebooks", "compare"),
+    "machinery": ("machinery", "engines", "pre-commit"),
 }
-LINUX_ONLY = {"engines"}  # its servers are installed easily there alone
-COLUMNS = [*SESSIONS, "pre-commit"]
+HAVE_TESTS = ("tests", "machinery", "engines")
+LINUX_ONLY = ("engines",)  # its servers are installed easily there alone
 FOREIGN = ("NOX_CURRENT_SESSION", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "VIRTUAL_ENV")
+# what answers change without a difference to the machinery: texts, the team's own files, the kind of storage
+NO_MACHINERY = re.compile(
+    r"README.md|LICENSE|AGENTS.md|\.dvc/config|\.python-version|requirements/remote-.*"
+    r"|config/.*|data/.*|notebooks/.*|packages/train/.*|params.yaml|schema.yaml|tests/.*"
+)
+ANSWERED = re.compile(rb"^(description|license|authors) = .*$", re.MULTILINE)  # in a pyproject.toml
 
 
 class ProofError(Exception):
     """A session of a project has failed, or has not run all its tests."""
 
 
-def prove(case: str, answers: Mapping[str, str]) -> Record:
-    """Render a case, run its sessions, and return what came out.
+class Rendered(NamedTuple):
+    """A case as it is rendered now: digests of all its files and of its machinery, whose name follows from answers."""
+
+    digest: str
+    python: str
+    machinery: str
+    machinery_digest: str
+
+
+def prove(case: str, answers: Mapping[str, str], sessions: tuple[str, ...], digest: str) -> Record:
+    """Render a case, run sessions of it, and return what came out.
 
     Raises:
         ProofError: a session has failed.
     """
-    digest = digest_files(project := render(case, answers))
-    results = {name: run_session(project, name) for name in SESSIONS if runs_here(name)}
-    results["pre-commit"] = run_hooks(project)
+    project = render(case, answers)
+    results = {name: run_session(project, name) for name in sessions if runs_here(name)}
     python = run(project, str(find_programs(project) / "python"), "--version").split()[-1]
     shutil.rmtree(project.parent)
     return {"digest": digest, "python": python, "sessions": {name: list(result) for name, result in results.items()}}
 
 
-def is_current(record: Record | None, digest: str) -> bool:
-    """Return whether a record speaks of a case as it is rendered now, and of every session that runs here."""
-    wanted = {name for name in COLUMNS if runs_here(name)}
+def is_current(record: Record | None, digest: str, sessions: tuple[str, ...]) -> bool:
+    """Return whether a record speaks of files as they are rendered now, and of every session that runs here."""
+    wanted = {name for name in sessions if runs_here(name)}
     return record is not None and record["digest"] == digest and wanted <= set(record["sessions"])
 
 
@@ -77,23 +86,40 @@ def render(case: str, answers: Mapping[str, str]) -> Path:
     return bake(FOLDER / case, **answers)
 
 
-def digest_case(case: str, answers: Mapping[str, str]) -> str:
-    """Return the digest of a case as it is rendered now."""
-    digest = digest_files(project := render(case, answers))
+def describe_case(case: str, answers: Mapping[str, str]) -> Rendered:
+    """Return what a case is as it is rendered now."""
+    project = render(case, answers)
+    python = (project / ".python-version").read_text().strip()
+    service = "with" if (project / "packages" / "serve").exists() else "without"
+    names = list_files(project)
+    shared = {name for name in names if not NO_MACHINERY.fullmatch(name)}
+    rendered = Rendered(
+        digest_files(project, names), python, f"{python} {service} service", digest_files(project, shared, generic=True)
+    )
     shutil.rmtree(project.parent)
-    return digest
+    return rendered
 
 
-def digest_files(project: Path) -> str:
-    """Return the SHA-256 of all files that were rendered, by their paths."""
-    hashes = {name: hashlib.sha256((project / name).read_bytes()).hexdigest() for name in sorted(list_files(project))}
+def digest_files(project: Path, names: set[str], *, generic: bool = False) -> str:
+    """Return the SHA-256 of files, by their paths; a generic one does not depend on the project's name and texts."""
+    hashes = {}
+    package = project.name.replace("-", "_")
+    for name in sorted(names):
+        data = (project / name).read_bytes()
+        if generic:
+            for word in (package, package.replace("_", "-"), package.upper()):
+                data = data.replace(word.encode(), b"<name>")
+            data = b"".join(ANSWERED.sub(b"", data).split())  # a longer name breaks lines elsewhere
+            name = name.replace(package, "<name>").replace(package.replace("_", "-"), "<name>")
+        hashes[name] = hashlib.sha256(data).hexdigest()
     return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
 
 
 def run_session(project: Path, name: str) -> Result:
     """Run a session as the project's user would, through its bootstrap; see that none of its tests was skipped."""
-    engines = list(project.glob("packages/predict/tests/service/engines"))
-    has_tests = bool(engines) if name == "engines" else SESSIONS[name]
+    if name == "pre-commit":
+        return run_hooks(project)
+    has_tests = name in HAVE_TESTS and (name != "engines" or bool(list(project.glob("packages/*/tests/engines"))))
     report = project.parent / "junit.xml"
     report.unlink(missing_ok=True)
     arguments = ["--", "HEAD"] if name == "compare" else []
@@ -167,31 +193,43 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="projects", description=__doc__)
     parser.add_argument("case", nargs="*", help="names from tests/cases.toml; by default all")
     parser.add_argument("--record", action="store_true", help="keep the results, and leave out what is already proven")
+    parser.add_argument("--without-machinery", action="store_true", help="leave out the machinery's own tests")
     arguments = parser.parse_args(argv)
     cases = load_cases()
     if unknown := set(arguments.case) - set(cases):
         parser.error(f"found {', '.join(sorted(unknown))}, expected some of {', '.join(cases)}")
-    pending = list(arguments.case or cases)
-    proof: Record = {"cases": {}}
-    if arguments.record:
-        stored = json.loads(DATA.read_text(encoding="utf-8"))["cases"] if DATA.exists() else {}
-        rendered = {case: digest_case(case, answers) for case, answers in cases.items()}
-        known = {case: stored[case] for case in cases if case in stored}
-        proof = {"versions": describe_versions(), "rendered": rendered, "cases": known}
-        pending = [case for case in pending if not is_current(known.get(case), rendered[case])]
-        write_proof(proof, cases, COLUMNS)
+    chosen = list(arguments.case or cases)
+    rendered = {case: describe_case(case, cases[case]) for case in (cases if arguments.record else chosen)}
+    owners = {made.machinery: case for case, made in reversed(rendered.items()) if case in chosen}
+    stored = json.loads(DATA.read_text(encoding="utf-8")) if arguments.record and DATA.exists() else {}
+    proof = start_proof(rendered, stored)
+    pending = [("cases", case, case, rendered[case].digest) for case in chosen]
+    if not arguments.without_machinery:
+        pending += [("machinery", name, case, rendered[case].machinery_digest) for name, case in owners.items()]
+    pending = [item for item in pending if not is_current(proof[item[0]].get(item[1]), item[3], COLUMNS[item[0]])]
     failed = []
-    for number, case in enumerate(pending, start=1):
-        print(f"== {case} ({number} of {len(pending)})", flush=True)
+    for number, (kind, name, case, digest) in enumerate(pending, start=1):
+        print(f"== {kind}: {name} ({number} of {len(pending)})", flush=True)
         try:
-            proof["cases"][case] = prove(case, cases[case])
+            proof[kind][name] = prove(case, cases[case], COLUMNS[kind], digest)
         except (FailedHookException, ProofError) as error:
-            failed.append(f"{case}: {error}")
-            proof["cases"].pop(case, None)
+            failed.append(f"{kind}: {name}: {error}")
+            proof[kind].pop(name, None)
         if arguments.record:
-            write_proof(proof, cases, COLUMNS)
-    print("\n".join(failed) or f"{len(pending)} cases ran, and all their sessions passed", flush=True)
+            write_proof(proof, COLUMNS)
+    if arguments.record:
+        write_proof(proof, COLUMNS)
+    print("\n".join(failed) or f"{len(pending)} proofs ran, and all their sessions passed", flush=True)
     return bool(failed)
+
+
+def start_proof(rendered: Mapping[str, Rendered], stored: Record) -> Record:
+    """Return what is known already of cases and machinery that still exist."""
+    cases = {case: {"digest": it.digest, "python": it.python, "machinery": it.machinery} for case, it in rendered.items()}
+    machinery = {it.machinery: {"digest": it.machinery_digest, "python": it.python} for it in rendered.values()}
+    now = {"cases": cases, "machinery": machinery}
+    known = {kind: {name: stored.get(kind, {})[name] for name in now[kind] if name in stored.get(kind, {})} for kind in now}
+    return {"versions": describe_versions(), "rendered": now, **known}
 
 
 if __name__ == "__main__":

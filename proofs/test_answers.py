@@ -37,11 +37,11 @@ def test_any_answers_are_refused_or_install_and_import(python: Path) -> None:
 
 
 def install_and_import(project: Path, python: Path) -> None:
-    """Build and install both packages of a project into a folder, and import them from there."""
+    """Build and install all packages of a project into a folder, and import them from there."""
     target = project / "installed"
     options = ["--quiet", "--python", str(python), "--target", str(target), "--no-deps", "--no-build-isolation"]
-    packages = [str(project / "packages" / name) for name in ("predict", "train")]
-    run(project, "uv", "pip", "install", *options, *packages)
-    name = project.name.replace("-", "_")
-    program = f"import sys; sys.path.insert(0, {str(target)!r}); import {name}_predict.cli, {name}_train.cli"
+    packages = sorted(path.parent for path in project.glob("packages/*/pyproject.toml"))
+    run(project, "uv", "pip", "install", *options, *map(str, packages))
+    modules = ", ".join(f"{project.name.replace('-', '_')}_{path.name}" for path in packages)
+    program = f"import sys; sys.path.insert(0, {str(target)!r}); import {modules}"
     run(project, str(python), "-c", program)

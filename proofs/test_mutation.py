@@ -14,8 +14,8 @@ from tests.conftest import bake
 
 from .projects import FOLDER, clean_environment, find_programs, run
 
-PREDICT, TRAIN = "packages/predict/src/penguins_predict", "packages/train/src/penguins_train"
-SERVICE, LIFECYCLE = "packages/predict/tests/service", "packages/train/tests/lifecycle"
+SOURCE = "packages/{0}/src/penguins_{0}"
+TESTS = "packages/{}/tests/{}"
 
 
 class Mutation(NamedTuple):
@@ -29,53 +29,71 @@ class Mutation(NamedTuple):
 
 MUTATIONS = {
     "a gate's comparison": Mutation(
-        f"{TRAIN}/gate.py",
+        f"{SOURCE.format('pipeline')}/gate.py",
         "return self.found >= self.limit if self.at_least else self.found <= self.limit",
         "return True",
-        "packages/train/tests/test_gate.py",
+        TESTS.format("pipeline", "test_gate.py"),
     ),
     "the contract check of a request": Mutation(
-        f"{PREDICT}/model.py", "self.contract.check(batch)", "batch", "packages/predict/tests/test_model.py"
+        f"{SOURCE.format('predict')}/model.py",
+        "self.contract.check(batch)",
+        "batch",
+        TESTS.format("predict", "test_model.py"),
     ),
-    "the quarantine of rows": Mutation(
-        f"{TRAIN}/validate.py",
+    "the rejection of rows": Mutation(
+        f"{SOURCE.format('pipeline')}/validate.py",
         "            refused.write(source.name, batch, checked, rows)\n",
         "",
-        "packages/train/tests/test_validate.py",
+        TESTS.format("pipeline", "test_validate.py"),
     ),
     "the atomic replace": Mutation(
-        f"{PREDICT}/atomic.py",
+        f"{SOURCE.format('predict')}/atomic.py",
         "            partial.replace(path)\n",
         "            path.write_bytes(partial.read_bytes())\n",
-        "packages/predict/tests/test_atomic.py",
+        TESTS.format("predict", "test_atomic.py"),
     ),
-    "the hash option": Mutation("noxfile.py", '"--require-hashes", ', "", "tests/test_locks.py"),
+    "the hash option": Mutation("noxfile.py", '"--require-hashes", ', "", "machinery/test_locks.py"),
     "the token comparison": Mutation(
-        f"{PREDICT}/service/security.py", "return any(found)", "return True", f"{SERVICE}/test_retraining.py"
+        f"{SOURCE.format('serve')}/security.py",
+        "return any(found)",
+        "return True",
+        TESTS.format("serve", "test_retraining.py"),
     ),
     "the seal": Mutation(
-        f"{PREDICT}/artefact.py", "if seal(payload) != data:", "if False:", "packages/predict/tests/test_model.py"
+        f"{SOURCE.format('predict')}/artefact.py",
+        "if seal(payload) != data:",
+        "if False:",
+        TESTS.format("predict", "test_model.py"),
     ),
     "the golden rows": Mutation(
-        f"{PREDICT}/model.py", "        model._verify(golden, path)\n", "", "packages/predict/tests/test_model.py"
+        f"{SOURCE.format('predict')}/model.py",
+        "        model._verify(golden, path)\n",
+        "",
+        TESTS.format("predict", "test_model.py"),
     ),
     "the gate of a promotion": Mutation(
-        f"{TRAIN}/lifecycle/promotion.py", "if refusal and not force:", "if False:", f"{LIFECYCLE}/test_promotion.py"
+        f"{SOURCE.format('operate')}/versions/promotion.py",
+        "if refusal and not force:",
+        "if False:",
+        TESTS.format("operate", "test_promotion.py"),
     ),
     "the gate of a registration": Mutation(
-        f"{TRAIN}/lifecycle/promotion.py",
+        f"{SOURCE.format('operate')}/versions/promotion.py",
         "if not passed or model.metrics != measured:",
         "if False:",
-        f"{LIFECYCLE}/test_registration.py",
+        TESTS.format("operate", "test_registration.py"),
     ),
     "the wait for a file that is being written": Mutation(
-        f"{PREDICT}/service/live.py", " and settled:", ":", f"{SERVICE}/test_live.py"
+        f"{SOURCE.format('serve')}/model_watcher.py",
+        " and settled:",
+        ":",
+        TESTS.format("serve", "test_model_watcher.py"),
     ),
     "the limit on a body": Mutation(
-        f"{PREDICT}/service/middleware.py",
+        f"{SOURCE.format('serve')}/middleware.py",
         '            if self._read > self._limit:\n                self._refuse("more")\n',
         "",
-        f"{SERVICE}/test_server.py",
+        TESTS.format("serve", "test_server.py"),
     ),
 }
 

@@ -20,17 +20,17 @@ from .projects import clean_environment, commit, find_programs
 
 PROJECT = "{{cookiecutter.project_slug}}"
 AGED = [  # file, as it is now, as it was in the version before
-    ("README.md", "## Develop\n", "## Work on it\n"),
+    ("README.md", "## Maintain\n", "## Upkeep\n"),
     ("noxfile.py", '"""Check types, strictly."""', '"""Check types."""'),
     ("config/default.yaml", "    keep: 5 # released", "    keep: 3 # released"),
     (
-        "packages/train/src/{{cookiecutter.__package_name}}_train/split.py",
+        "packages/pipeline/src/{{cookiecutter.__package_name}}_pipeline/split.py",
         "import pyarrow.parquet as pq\n",
         "import pyarrow.parquet as pq  # for the sets\n",
     ),
 ]
 ADDED_SINCE, REMOVED_SINCE = ".github/dependabot.yml", "docs/questions.md"
-MODULE = '''"""Features of our own."""
+MODULE = '''"""Units of our own."""
 
 from humanize import intcomma
 
@@ -39,9 +39,9 @@ def describe_mass(grams: int) -> str:
     """Return a mass in words."""
     return f"{intcomma(grams)} g"
 '''
-TEST = '''"""Our own features."""
+TEST = '''"""Our own units."""
 
-from penguins_train.features import describe_mass
+from penguins_train.units import describe_mass
 
 
 def test_mass_is_described() -> None:
@@ -136,9 +136,9 @@ def test_update_keeps_what_the_team_has_made(version: str, template: Path, tmp_p
     schema = project / "schema.yaml"
     contract = re.sub(r"  sex:\n(    .*\n)+", "", schema.read_text(encoding="utf-8"))
     schema.write_text(contract, encoding="utf-8")
-    (project / "packages/train/src/penguins_train/features.py").write_text(MODULE)
-    (project / "packages/train/tests/test_features.py").write_text(TEST)
-    edit(project / "packages/train/pyproject.toml", '  "gto>=1.9",\n', '  "gto>=1.9",\n  "humanize>=4",\n')
+    (project / "packages/train/src/penguins_train/units.py").write_text(MODULE)
+    (project / "packages/train/tests/test_units.py").write_text(TEST)
+    edit(project / "packages/train/pyproject.toml", '  "numpy>=2.2",\n', '  "humanize>=4",\n  "numpy>=2.2",\n')
     edit(project / "README.md", "# Penguins\n", "# Penguins\n\nAsk the penguin team.\n")
     bootstrap(project, "lock")
     commit(project, "Make it ours")
@@ -155,7 +155,8 @@ def test_update_keeps_what_the_team_has_made(version: str, template: Path, tmp_p
     readme = (project / "README.md").read_text(encoding="utf-8")
     assert "Ask the penguin team." in readme
     if version == "aged":
-        assert "## Develop\n" in readme
+        assert "## Maintain\n" in readme
+        assert "keep: 3 # released" in (project / "config" / "default.yaml").read_text(encoding="utf-8")  # theirs
         assert (project / ADDED_SINCE).exists()
         assert not (project / REMOVED_SINCE).exists()
     assert "humanize" in (project / "packages/train/pyproject.toml").read_text(encoding="utf-8")
@@ -173,7 +174,7 @@ def test_conflict_fails_the_update_and_is_named(project: Path) -> None:
     commit(project, "Say it otherwise")
     said = bootstrap(project, "update", code=1)
     assert "both sides have changed noxfile.py; edit them, then git add them" in said
-    assert "## Develop\n" in (project / "README.md").read_text(encoding="utf-8")
+    assert "## Maintain\n" in (project / "README.md").read_text(encoding="utf-8")
 
 
 def test_reject_fails_the_update_and_is_named(project: Path) -> None:

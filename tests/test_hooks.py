@@ -31,13 +31,12 @@ def test_what_belongs_to_other_answers_is_removed(tmp_path: Path) -> None:
     (tmp_path / "requirements").mkdir()
     for name in ("remote-s3.txt", "remote-gcs.txt", "dev.txt"):
         (tmp_path / "requirements" / name).touch()
-    engines = tmp_path / "packages" / "predict" / "tests" / "service" / "engines"
-    engines.mkdir(parents=True)
-    for path in (engines / "test_redis.py", engines.parent / "test_live.py", engines.parents[1] / "test_model.py"):
-        path.touch()
+    for name in ("predict", "serve"):
+        (tmp_path / "packages" / name / "src").mkdir(parents=True)
+        (tmp_path / "packages" / name / "src" / "module.py").touch()
     remove(tmp_path, list_unchosen({"__dvc_remote": "gcs", "__api": "no"}))
     assert {path.name for path in (tmp_path / "requirements").iterdir()} == {"remote-gcs.txt", "dev.txt"}
-    assert [path.name for path in engines.parents[1].iterdir()] == ["test_model.py"]
+    assert [path.name for path in (tmp_path / "packages").iterdir()] == ["predict"]
 
 
 def test_machine_without_git_is_told_what_to_do(

@@ -58,8 +58,8 @@ def test_rendered_code_is_formatted_and_clean_as_it_stands(case: str, rendered: 
 @each_case
 def test_answers_stand_in_the_packages_as_they_were_given(case: str, rendered: Rendered) -> None:
     answers = CASES[case]
-    for package in ("predict", "train"):
-        table = tomllib.loads((rendered(case) / "packages" / package / "pyproject.toml").read_text(encoding="utf-8"))
+    for path in rendered(case).glob("packages/*/pyproject.toml"):
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
         (author,) = table["project"]["authors"]
         assert author["name"] == answers.get("author_name", "Your Name")
         assert author["email"] == answers.get("author_email", "you@example.com")
@@ -109,7 +109,8 @@ def test_project_without_the_service_does_not_name_it(case: str, rendered: Rende
     without = CASES[case].get("api") == "no"
     locks = ("requirements/dev.txt", "requirements/update.txt", "requirements/remote-")
     texts = [(rendered(case) / name).read_text() for name in list_files(rendered(case)) if not name.startswith(locks)]
-    found = [text for text in texts if re.search("fastapi|uvicorn|-predict serve|engines.yml", text)]
+    command = rendered(case).name.replace("_", "-")
+    found = [text for text in texts if re.search(f"fastapi|uvicorn|{command} serve|engines.yml", text)]
     assert bool(found) != without
 
 
@@ -149,10 +150,8 @@ def test_python_version_is_stated_alike_everywhere(case: str, rendered: Rendered
     project = rendered(case)
     choices = sorted(json.loads((ROOT / "cookiecutter.json").read_text())["_choices"]["python_version"])
     assert (project / ".python-version").read_text().strip() == CASES[case].get("python_version", "3.12")
-    for package in ("predict", "train"):
-        table = tomllib.loads((project / "packages" / package / "pyproject.toml").read_text(encoding="utf-8"))[
-            "project"
-        ]
+    for path in project.glob("packages/*/pyproject.toml"):
+        table = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
         assert table["requires-python"] == f">={choices[0]}"
         assert re.findall(r"Python :: (3\.\d+)", str(table["classifiers"])) == choices
     workflow = yaml.safe_load((project / ".github" / "workflows" / "ci.yml").read_text())

@@ -73,7 +73,9 @@ def machinery(session: nox.Session) -> None:
     folders = [f"packages/{name}/tests" for name in chosen] + (["machinery"] if chosen == MACHINERY else [])
     session.env.update(ONE_THREAD)
     long = ("--ignore-glob=*/engines", "--ignore-glob=*/drill")
-    run(session, "pytest", "--numprocesses=auto", "--cov", "--cov-report=", *long, *(options or []), *folders)
+    # one process more than cores: some tests wait for a server
+    side_by_side = (f"--numprocesses={(os.cpu_count() or 1) + 1}", "--cov", "--cov-report=")
+    run(session, "pytest", *side_by_side, *long, *options, *folders)
     if not options:
         for name in chosen:
             run(session, "coverage", "report", f"--include=packages/{name}/src/*", f"--fail-under={COVERED}")
@@ -108,7 +110,7 @@ def run_command(session: nox.Session) -> None:
 
 @nox.session
 def predict(session: nox.Session) -> None:
-    """Answer JSON from the prediction package alone, built and installed from its own lock; pass records after --."""
+    """Predict from the prediction package alone, built and installed from its own lock; records may follow --."""
     prepare(session)
     wheels = Path(session.create_tmp()).resolve()
     with session.chdir("packages/predict"):
@@ -116,8 +118,8 @@ def predict(session: nox.Session) -> None:
     alone = ROOT / ".nox" / "predict-alone"
     install_locked(session, alone, "predict.txt")
     uv_pip(session, "install", alone, "--no-deps", *map(str, wheels.glob("*.whl")))
-    arguments = ["predict", *session.posargs] if session.posargs else ["show"]
-    run(session, program_name(), *arguments, venv=alone)
+    records = session.posargs or [run(session, program_name(), "example", venv=alone, silent=True)]
+    run(session, program_name(), "predict", *records, venv=alone)
 
 
 @nox.session

@@ -6,11 +6,11 @@ import pytest
 
 from {{ cookiecutter.__package_name }}_predict.contract import Contract, load_contract
 
-from .sandbox import original, reproduced, trained
+from .sandbox import copied, original, reproduced, trained
 from .small_config import clean_environment
 from .small_project import small_recipe
 
-__all__ = ["clean_environment", "original", "reproduced", "small_recipe", "trained"]
+__all__ = ["clean_environment", "copied", "original", "reproduced", "small_recipe", "trained"]
 
 
 @pytest.fixture

@@ -4,16 +4,19 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from {{ cookiecutter.__package_name }}_pipeline.project import CONFIG
 from {{ cookiecutter.__package_name }}_predict.cli import main
 
-from .small_config import LIFECYCLE, PATHS, SERVICE
-from .small_project import PARAMETERS, ROOT, SCHEMA, TARGETS, make_rows, run_stages
+from .small_config import LIFECYCLE, PATHS, ROOT, SERVICE
+from .small_project import PARAMETERS, SCHEMA, TARGETS, make_rows
 
 KIND = "classification"
 PROGRAM = main.__module__.partition(".")[0].removesuffix("_predict").replace("_", "-")
@@ -66,7 +69,37 @@ def train_weakly(folder: Path) -> None:
 @pytest.fixture(scope="session")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the project's files, committed, with a contract, settings and a source of its own."""
-    folder = tmp_path_factory.mktemp("original") / "project"
+    return prepare_once(tmp_path_factory, "original", copy_project)
+
+
+@pytest.fixture(scope="session")
+def reproduced(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the project in which dvc repro has run; tests that write there use a copy of it."""
+    return prepare_once(tmp_path_factory, "reproduced", partial(reproduce, original))
+
+
+def prepare_once(tmp_path_factory: pytest.TempPathFactory, name: str, prepare: Callable[[Path], None]) -> Path:
+    """Return a prepared folder, which the first process of a test run makes and the others share."""
+    here = tmp_path_factory.getbasetemp()
+    shared = here.parent if "PYTEST_XDIST_WORKER" in os.environ else here
+    folder = shared / name / "project"
+    with FileLock(shared / f"{name}.lock"):
+        if not folder.exists():
+            partial_folder = shared / f"{name}.partial" / "project"
+            shutil.rmtree(partial_folder.parent, ignore_errors=True)
+            prepare(partial_folder)
+            partial_folder.parent.rename(folder.parent)
+    return folder
+
+
+def reproduce(original: Path, folder: Path) -> None:
+    """Copy a project, and run its pipeline."""
+    shutil.copytree(original, folder)
+    run_in(folder, "dvc", "repro")
+
+
+def copy_project(folder: Path) -> None:
+    """Copy the project's files, with a contract, settings and a source of their own, and commit them."""
     for name in run_in(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
         if (ROOT / name).exists() and not name.startswith(("config/", "dvc.lock", "reports/")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -85,31 +118,23 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_in(folder, "git", "init", "--quiet", "--initial-branch=main")
     run_in(folder, "git", "config", "user.name", "Test")
     run_in(folder, "git", "config", "user.email", "test@example.com")
-    run_in(folder, "dvc", "remote", "add", "--local", "--default", "--force", "storage", str(folder.parent / "storage"))
+    run_in(folder, "dvc", "remote", "add", "--local", "--default", "--force", "storage", "../storage")
     commit(folder, "Start")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def reproduced(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the project in which dvc repro has run."""
-    folder = tmp_path_factory.mktemp("reproduced") / "project"
-    shutil.copytree(original, folder)
-    run_in(folder, "dvc", "repro")
-    return folder
 
 
 @pytest.fixture
-def trained(reproduced: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def copied(reproduced: Path, tmp_path: Path) -> Path:
+    """Return a copy of the project in which dvc repro has run, for this test alone."""
+    return Path(shutil.copytree(reproduced, tmp_path / "project"))
+
+
+@pytest.fixture
+def trained(copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in a project whose model is committed, and which has a git remote; return its folder."""
-    project = tmp_path / "project"
-    shutil.copytree(reproduced, project)
+    project = copied
     commit(project, "Train")
     run_in(tmp_path, "git", "init", "--quiet", "--bare", "--initial-branch=main", "origin.git")
     run_in(project, "git", "remote", "add", "origin", str(tmp_path / "origin.git"))
     run_in(project, "git", "push", "--quiet", "origin", "main")
     monkeypatch.chdir(project)
     return project
-
-
-__all__ = ["run_stages"]

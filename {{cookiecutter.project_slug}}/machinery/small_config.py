@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
 
+ROOT = Path(__file__).parents[1]
 PATHS = {
     "schema": "schema.yaml",
     "source": "source.csv",

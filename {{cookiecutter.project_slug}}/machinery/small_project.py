@@ -18,10 +18,9 @@ import yaml
 from {{ cookiecutter.__package_name }}_pipeline.project import CONFIG, PARAMS, Project
 from {{ cookiecutter.__package_name }}_pipeline.recipe import GROUP
 
-from .small_config import LIFECYCLE, PATHS, SERVICE
+from .small_config import LIFECYCLE, PATHS, ROOT, SERVICE
 from .small_recipe import RECIPE
 
-ROOT = Path(__file__).parents[1]
 PACKAGE = GROUP.partition(".")[0]
 SCHEMA = """\
 features:

@@ -2,14 +2,15 @@
 
 import re
 import shlex
-import shutil
 import sys
+import tomllib
 from itertools import takewhile
 from pathlib import Path
 
 import pytest
 
-from .sandbox import PROGRAM, ROOT, run_in
+from .sandbox import PROGRAM, run_in
+from .small_config import ROOT
 
 DOCUMENTS = ["README.md", "AGENTS.md", "docs/data.md"]
 PAGES = [f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md") if "bootstrap.py" in path.read_text("utf-8")]
@@ -47,9 +48,8 @@ def test_python_of_every_document_runs(reproduced: Path) -> None:
         run_in(reproduced, sys.executable, "-c", block)
 
 
-def test_commands_of_every_document_run_in_their_order(reproduced: Path, tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    shutil.copytree(reproduced, project)
+def test_commands_of_every_document_run_in_their_order(copied: Path) -> None:
+    project = copied
     (project / "my-table.csv").write_text("size,my_column\n1,2\n3,4\n")  # the reader's own, in docs/data.md
     commands = [command for document in DOCUMENTS for command in read_commands(document)]
     ours = [command for command in commands if "bootstrap.py" not in command]
@@ -58,3 +58,12 @@ def test_commands_of_every_document_run_in_their_order(reproduced: Path, tmp_pat
         run_command(project, command)
     assert (project / "build" / "scored.csv").exists()
     assert (project / "build" / "schema.yaml").exists()
+
+
+def test_what_the_readme_calls_yours_is_what_an_update_leaves_alone() -> None:
+    rows = re.findall(r"^\| (`.*?) \| (\w+) \|", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    owned = {path for paths, whose in rows if whose in ("yours", "locks") for path in re.findall("`(.*?)`", paths)}
+    skipped = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["cruft"]["skip"]
+    assert {path.rstrip("/") for path in owned} == {re.sub(r"^(requirements)/.*", r"\1", path) for path in skipped}
+    for path in owned | {path for paths, _ in rows for path in re.findall("`(.*?)`", paths)}:
+        assert (ROOT / path).exists() or path in ("models/", "reports/"), f"the README names {path}"

@@ -8,19 +8,21 @@ import yaml
 
 from {{ cookiecutter.__package_name }}_predict import Contract, Model
 
-from .sandbox import ROOT, commit, run_in, run_stages, set_params
+from .sandbox import commit, run_in, set_params
+from .small_config import ROOT
+from .small_project import run_stages
 
 REPORTS = {"gate.json", "metrics.json", "model_card.md", "validation.json"}
 
 
-def test_repro_again_runs_nothing(reproduced: Path) -> None:
-    printed = run_in(reproduced, "dvc", "repro")
+def test_repro_again_runs_nothing(copied: Path) -> None:
+    printed = run_in(copied, "dvc", "repro")
     assert "Running stage" not in printed
     assert "Data and pipelines are up to date." in printed
 
 
-def test_git_shows_only_what_a_person_would_commit(reproduced: Path, contract: Contract) -> None:
-    changed = {line[3:] for line in run_in(reproduced, "git", "status", "--porcelain", "-uall").splitlines()}
+def test_git_shows_only_what_a_person_would_commit(copied: Path, contract: Contract) -> None:
+    changed = {line[3:] for line in run_in(copied, "git", "status", "--porcelain", "-uall").splitlines()}
     plots = ("confusion", "calibration") if contract.classes else ("residuals",)
     pictures = {f"reports/plots/{name}.{suffix}" for name in plots for suffix in ("csv", "png")}
     assert changed == {"dvc.lock", *(f"reports/{name}" for name in REPORTS), *pictures}

@@ -12,7 +12,8 @@ from packaging.utils import canonicalize_name
 
 import noxfile
 
-from .sandbox import ROOT, run_in
+from .sandbox import run_in
+from .small_config import ROOT
 
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 INSTALLED = [lock for lock in LOCKS if lock.stem not in ("notebooks", "update")]  # they have environments of their own

@@ -12,7 +12,8 @@ import yaml
 
 from {{ cookiecutter.__package_name }}_predict import Contract, Model
 
-from .sandbox import KIND, PROGRAM, ROOT, run_in
+from .sandbox import KIND, PROGRAM, run_in
+from .small_config import ROOT
 from .small_project import make_rows
 
 FORBIDDEN = ("dvc", "pandas", "pyarrow", "skl2onnx", "sklearn")

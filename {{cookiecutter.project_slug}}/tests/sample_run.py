@@ -34,10 +34,12 @@ def run_pipeline(folder: Path) -> Run:
     Where the source has more rows, the limits on metrics in params.yaml do not apply: they are for a model that was
     trained on all of them.
     """
+    folder.mkdir()
     for name in COPIED:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        copy(ROOT / name, folder / name, **({"ignore": _ignored} if (ROOT / name).is_dir() else {}))
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "tests"))
+        else:
+            shutil.copy(ROOT / name, folder)
     with chdir(folder):
         project = Project.load()
         source = project.paths.source
@@ -66,7 +68,3 @@ def sample_tables(folder: Path) -> bool:
             path.unlink()
             pq.write_table(table.take(chosen), path.with_suffix(".parquet"))
     return more
-
-
-def _ignored(_: str, names: list[str]) -> list[str]:
-    return [name for name in names if name in ("__pycache__", "tests")]

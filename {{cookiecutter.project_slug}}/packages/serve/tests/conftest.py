@@ -36,7 +36,7 @@ def configure(model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def write(name: str = "default", **changed: Any) -> Path:
         path = tmp_path / "config" / f"{name}.yaml"
         path.parent.mkdir(exist_ok=True)
-        sections = {name: changed.pop(name) for name in ("logs", "prediction_log", "jobs") if name in changed}
+        sections: dict[str, Any] = {name: changed.pop(name) for name in SERVICE if name in changed}
         content = merge(SERVICE, {"service": changed, **sections}) | {"paths": {"model": model_path.name}}
         path.write_text(yaml.safe_dump(content))
         return path

@@ -73,7 +73,7 @@ def test_schemathesis_finds_nothing(keys: list[str], serve: Serve, tmp_path: Pat
         f"{service.base_url}/openapi.json".replace("//openapi", "/openapi"),
         "--header=Authorization: Bearer development",
         "--header=X-API-Key: key",
-        "--max-examples=30",
+        "--max-examples=15",
         "--generation-deterministic",
         "--no-color",
     ]
@@ -90,7 +90,7 @@ def is_refused_or_answered(answer: httpx.Response) -> bool:
 
 
 def test_no_value_of_json_makes_an_error(service: Client) -> None:
-    @settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(VALUES, st.sampled_from(list(ROW)))
     def send(value: object, field: str) -> None:
         for body in (value, {"instances": value}, {"instances": [value]}, {"instances": [{**ROW, field: value}]}):
@@ -104,7 +104,7 @@ def test_no_value_of_json_makes_an_error(service: Client) -> None:
 def test_no_bytes_make_an_error(service: Client) -> None:
     sound = json.dumps({"instances": [ROW]}).encode()
 
-    @settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(st.binary(max_size=30), st.integers(0, len(sound)), st.integers(0, 10))
     def send(junk: bytes, place: int, cut: int) -> None:
         content = sound[:place] + junk + sound[place + cut :]

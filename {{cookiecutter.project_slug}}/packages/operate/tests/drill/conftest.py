@@ -1,5 +1,5 @@
 """A copy of the project whose model is committed."""
 
-from machinery.sandbox import original, reproduced, trained
+from machinery.sandbox import copied, original, reproduced, trained
 
-__all__ = ["original", "reproduced", "trained"]
+__all__ = ["copied", "original", "reproduced", "trained"]

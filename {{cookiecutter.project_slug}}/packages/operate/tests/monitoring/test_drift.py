@@ -42,6 +42,7 @@ def draw(frame: pd.DataFrame, seed: int, count: int = 300) -> pd.DataFrame:
     return frame.sample(count, replace=True, random_state=seed, ignore_index=True)
 
 
+@pytest.mark.parametrize("kind", ["classification", "regression"])
 def test_rows_that_have_not_changed_stay_quiet_as_often_as_is_said(
     model: Model, rows: pd.DataFrame, tmp_path: Path
 ) -> None:

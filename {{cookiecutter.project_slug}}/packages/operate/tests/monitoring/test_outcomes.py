@@ -64,6 +64,7 @@ def test_model_that_has_become_worse_is_told(
     assert alarm in write_report(report, tmp_path, "outcomes").read_text()
 
 
+@pytest.mark.parametrize("kind", ["binary", "regression"])
 def test_outcomes_come_in_any_order_and_are_counted(
     model: Model, rows: pd.DataFrame, truth: pd.DataFrame, tmp_path: Path
 ) -> None:

@@ -1,5 +1,5 @@
 """The fixtures of the service in a copy of the project."""
 
-from ..project.conftest import contract, original, reproduced, small_recipe, start
+from ..project.conftest import contract, copied, original, reproduced, small_recipe, start
 
-__all__ = ["contract", "original", "reproduced", "small_recipe", "start"]
+__all__ = ["contract", "copied", "original", "reproduced", "small_recipe", "start"]

@@ -1,7 +1,6 @@
 """The life of a model against a running service: no request fails, whatever is released, forced or rolled back."""
 
 import json
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -25,11 +24,10 @@ SOURCE = PATHS["source"]
 
 
 @pytest.fixture
-def world(reproduced: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def world(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a project whose first model is committed, registered, promoted and released."""
     monkeypatch.setenv(f"{PREFIX}ENV", "production")
-    project = tmp_path / "project"
-    shutil.copytree(reproduced, project)
+    project = copied
     commit(project, "Train")
     run_in(project, PROGRAM, "register", "--reason", "the first model")
     run_in(project, PROGRAM, "promote", "v0.1.0", "--reason", "we begin")

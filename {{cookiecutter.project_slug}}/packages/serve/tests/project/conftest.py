@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from machinery.sandbox import original, reproduced
+from machinery.sandbox import copied, original, reproduced
 from machinery.small_project import small_recipe
 from {{ cookiecutter.__package_name }}_predict.contract import Contract, load_contract
 
 from .running import Start, end, start_process
 
-__all__ = ["original", "reproduced", "small_recipe"]
+__all__ = ["copied", "original", "reproduced", "small_recipe"]
 
 
 @pytest.fixture

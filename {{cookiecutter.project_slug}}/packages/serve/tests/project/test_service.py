@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from machinery.sandbox import KIND, PROGRAM, ROOT, environment, run_in, set_params
+from machinery.sandbox import KIND, PROGRAM, environment, run_in, set_params
+from machinery.small_config import ROOT
 from machinery.small_project import make_rows
 from machinery.test_documents import read_commands, run_command
 from {{ cookiecutter.__package_name }}_predict import Contract, Model
@@ -30,29 +31,28 @@ def set_jobs(project: Path, command: list[str]) -> None:
 
 
 def test_library_command_line_batch_and_service_give_the_same_number(
-    reproduced: Path, contract: Contract, tmp_path: Path, start: Start
+    copied: Path, contract: Contract, tmp_path: Path, start: Start
 ) -> None:
     rows = make_rows(KIND, 500, seed=6).drop(columns=contract.target_name)
     records = [dict(row) for row in json.loads(rows.to_json(orient="records"))]
-    answers = Model.load(reproduced / "models" / "model.onnx").predict(records)
+    answers = Model.load(copied / "models" / "model.onnx").predict(records)
     (tmp_path / "in.json").write_text(json.dumps(records))
     rows.to_parquet(tmp_path / "in.parquet", index=False)
-    assert json.loads(run_in(reproduced, PROGRAM, "predict", str(tmp_path / "in.json"))) == answers
-    run_in(reproduced, PROGRAM, "score", str(tmp_path / "in.parquet"), str(tmp_path / "out.parquet"))
+    assert json.loads(run_in(copied, PROGRAM, "predict", str(tmp_path / "in.json"))) == answers
+    run_in(copied, PROGRAM, "score", str(tmp_path / "in.parquet"), str(tmp_path / "out.parquet"))
     scored = pd.read_parquet(tmp_path / "out.parquet")
     assert scored["prediction"].tolist() == [answer["prediction"] for answer in answers]
-    start(reproduced, "serve", "--port", "0")
-    with connect(reproduced) as client:
+    start(copied, "serve", "--port", "0")
+    with connect(copied) as client:
         assert client.post("/predict", json={"instances": records}).json()["predictions"] == answers
         alone = [client.post("/predict", json={"instances": [record]}).json() for record in records[:50]]
     assert [answer["predictions"][0] for answer in alone] == answers[:50]
 
 
 def test_retraining_on_request_ends_in_a_new_model_that_nobody_had_to_wait_for(
-    reproduced: Path, contract: Contract, tmp_path: Path, start: Start
+    copied: Path, contract: Contract, start: Start
 ) -> None:
-    project = tmp_path / "project"
-    shutil.copytree(reproduced, project)
+    project = copied
     set_jobs(project, ["dvc", "repro"])
     start(project, "serve", "--port", "0")
     start(project, "worker")
@@ -104,9 +104,8 @@ def test_service_works_from_its_own_lock_alone(
         assert client.get("/metrics").status_code == 200
 
 
-def test_commands_of_the_page_run_in_their_order(reproduced: Path, tmp_path: Path, start: Start) -> None:
-    project = tmp_path / "project"
-    shutil.copytree(reproduced, project)
+def test_commands_of_the_page_run_in_their_order(copied: Path, start: Start) -> None:
+    project = copied
     address, answers = "", []
     for command in read_commands("docs/service.md"):
         if command[-1] in ("serve", "worker"):

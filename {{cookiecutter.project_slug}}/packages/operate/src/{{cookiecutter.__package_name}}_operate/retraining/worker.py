@@ -38,7 +38,7 @@ class Worker:
         """Prepare a worker; nothing is opened yet."""
         self._settings = settings
         self._queue = Queue(settings.queue)
-        self._queue.run_with(self._run)
+        self._queue.run_with(self.run_job)
         self._id = uuid.uuid4().hex
         self._stop = threading.Event()
 
@@ -81,7 +81,8 @@ class Worker:
             except QueueError as error:
                 log.warning("queue away", reason=str(error))
 
-    def _run(self, job: Job) -> None:
+    def run_job(self, job: Job) -> None:
+        """Run the command for a job, and record what becomes of it."""
         began = time.monotonic()
         lines: deque[str] = deque(maxlen=MOST_LINES)
 
@@ -130,6 +131,8 @@ class Worker:
         reader.start()
         detail = self._watch(process, keep)
         reader.join(1)  # not longer: something the command left behind may hold the pipe
+        if not reader.is_alive():
+            process.stdout.close()
         return detail, None if detail else process.returncode
 
     def _watch(self, process: "subprocess.Popen[str]", keep: Callable[[], object]) -> str:

@@ -1,4 +1,4 @@
-"""The prediction log is read as the service writes it; what is missing is said with what to do."""
+"""The prediction log is read as it is written; what is missing is reported with what to do."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,39 +8,30 @@ import pytest
 import yaml
 from sqlalchemy import Executable, insert, text
 
-from {{ cookiecutter.__package_name }}_operate.monitoring.outcomes import read_outcomes
-from {{ cookiecutter.__package_name }}_operate.monitoring.predictions import read_log
-from {{ cookiecutter.__package_name }}_pipeline.project import Project
-from {{ cookiecutter.__package_name }}_predict.contract import Contract, load_contract
+from machinery.small_config import SERVICE
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
 from {{ cookiecutter.__package_name }}_records import log_reader
-from {{ cookiecutter.__package_name }}_records.prediction_log import METADATA, PREDICTIONS, connect
+from {{ cookiecutter.__package_name }}_records.prediction_log import PREDICTIONS, connect, create_table
 
 URL = f"{PREFIX}PREDICTION_LOG__URL"
+CONFIG = Path("config/default.yaml")
 Write = Callable[..., None]
 
 
-@pytest.fixture(params=["regression"])
-def kind(request: pytest.FixtureRequest) -> str:
-    """Return the one kind of problem that these tests need."""
-    return str(request.param)
+@pytest.fixture(autouse=True)
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work where a configuration names a prediction log."""
+    monkeypatch.chdir(tmp_path)
+    CONFIG.parent.mkdir()
+    CONFIG.write_text(yaml.safe_dump({"paths": {"model": "model.onnx"}, **SERVICE}))
 
 
 @pytest.fixture
-def contract(project: Project, monkeypatch: pytest.MonkeyPatch) -> Contract:
-    """Work where the configuration of the service is, and return the contract."""
-    monkeypatch.delenv(f"{PREFIX}ENV", raising=False)
-    return load_contract(project.paths.contract)
-
-
-@pytest.fixture
-def write(contract: Contract) -> Write:
+def write() -> Write:
     """Return a function that writes a prediction into the log, so many hours ago."""
-    assert contract.features
-    Path("var").mkdir()
     engine = connect("sqlite:///var/predictions.db")
-    METADATA.create_all(engine)
+    create_table(engine)
     engine.dispose()
 
     def write_row(request_id: str, hours: float = 0, **inputs: object) -> None:
@@ -60,18 +51,14 @@ def change(*statements: Executable) -> None:
     engine.dispose()
 
 
-def test_window_holds_the_latest_rows_of_the_last_hours(contract: Contract, write: Write) -> None:
+def test_window_holds_the_newest_rows_of_the_last_hours(write: Write) -> None:
     for hours in (30, 20, 2, 1):
-        write(f"r{hours}", hours, length=1.0, ready=True)
-    found = read_log(contract, hours=24, most=2)
-    assert found.keys == [("r1", 0), ("r2", 0)]
-    assert (found.answers, found.models) == ([1.5, 1.5], ["abc", "abc"])
-    assert found.inputs.to_pylist() == [{"length": 1.0, "count": None, "colour": None, "ready": True}] * 2
-    assert len(read_log(contract, hours=24, most=10).answers) == 3
-    assert len(read_log(contract, hours=0.5, most=10).answers) == 0
+        write(f"r{hours}", hours, length=1.0)
+    assert [row["request_id"] for row in log_reader.read_window(hours=24, most=2)] == ["r1", "r2"]
+    assert len(log_reader.read_window(hours=24, most=10)) == 3
+    assert log_reader.read_window(hours=0.5, most=10) == []
 
 
-@pytest.mark.usefixtures("contract")
 def test_request_is_found_by_its_id(write: Write) -> None:
     write("one", length=1.0)
     (row,) = log_reader.read_request("one")
@@ -80,40 +67,35 @@ def test_request_is_found_by_its_id(write: Write) -> None:
     assert log_reader.read_request("another") == []
 
 
-@pytest.mark.usefixtures("contract")
-def test_table_of_outcomes_may_lie_beside_the_log(write: Write) -> None:
+def test_table_beside_the_log_is_read(write: Write) -> None:
     write("one", length=1.0)
     change(text("create table sales (request_id text, weight real)"), text("insert into sales values ('one', 2.5)"))
-    assert read_outcomes("sales").to_pylist() == [{"request_id": "one", "weight": 2.5}]
+    assert log_reader.read_table("sales") == [{"request_id": "one", "weight": 2.5}]
     with pytest.raises(DataError, match="has no table 'nothing'; expected a file or a table"):
-        read_outcomes("nothing")
+        log_reader.read_table("nothing")
 
 
-def test_log_that_is_not_there_is_said(contract: Contract, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_that_does_not_exist_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="there is no prediction log at var/predictions.db"):
-        read_log(contract, 24, 10)
+        log_reader.read_window(24, 10)
     assert not Path("var").exists()
     Path("var").mkdir()
     Path("var/predictions.db").touch()
     with pytest.raises(DataError, match="has no table predictions: no service has written into it"):
-        read_log(contract, 24, 10)
+        log_reader.read_window(24, 10)
     Path("var/predictions.db").write_text("no database" * 100)
     with pytest.raises(DataError, match="cannot be read .*file is not a database"):
-        read_log(contract, 24, 10)
+        log_reader.read_window(24, 10)
     monkeypatch.setenv(URL, "null")
     with pytest.raises(ConfigError, match="prediction_log.url is not configured"):
-        read_log(contract, 24, 10)
+        log_reader.read_window(24, 10)
     monkeypatch.setenv(URL, "postgresql://user:a-secret@127.0.0.1:9/x")
     with pytest.raises(DataError, match="cannot be read") as caught:
-        read_log(contract, 24, 10)
+        log_reader.read_window(24, 10)
     assert "a-secret" not in str(caught.value)
 
 
-@pytest.mark.usefixtures("contract")
 def test_project_without_a_service_says_what_to_name_instead() -> None:
-    path = Path("config/default.yaml")
-    content = yaml.safe_load(path.read_text())
-    del content["prediction_log"]
-    path.write_text(yaml.safe_dump(content))
+    CONFIG.write_text("paths: {model: model.onnx}\n")
     with pytest.raises(ConfigError, match="there is no prediction log to read: .* or name a table of predictions with"):
         log_reader.read_window(24, 10)
