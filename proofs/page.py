@@ -15,9 +15,9 @@ Record = dict[str, Any]
 PAGE_TEXT = """# Proof
 
 Written by `python3 bootstrap.py proof`, never by hand. Each case is rendered, installed from its locks, and put through
-the sessions in the first table; nothing is fixed in between. Cases whose machinery is the same, but for the project's
-name, share one run of the machinery's own tests for each Python: the column *machinery* names it, and the second table has
-its results. A cell is the number of tests that passed, and the seconds. A skipped test fails its session; without the
+the sessions in the first table; nothing is fixed in between. Cases with the same machinery, but for the project's name,
+share one run of the machinery's tests for each Python: the column *machinery* names it, and the second table has its
+results. A cell is the number of tests that passed, and the seconds. A skipped test fails its session; without the
 service, `engines` has no tests. The digests are the beginning of the SHA-256 of the files that were proven. A row whose
 files have changed since it passed is marked with †, and proven anew by the next run.
 

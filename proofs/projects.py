@@ -1,9 +1,9 @@
 """Render cases, and run their projects' own sessions on them; nothing is fixed in between.
 
-A case is put through the sessions that its answers make a difference to. The machinery's own tests run once for all cases
-whose machinery is the same, but for the project's name. `--record` keeps what came out in `docs/proof.json` and, as
-tables, in `docs/proof.md`. What has not changed by a byte since it passed is not run again, and what has changed is marked
-until it passes anew; where a case fails, the others still run.
+A case is put through the sessions that its answers make a difference to. The machinery's own tests run once for all
+cases with the same machinery, but for the project's name. `--record` keeps what came out in `docs/proof.json` and, as
+tables, in `docs/proof.md`. What has not changed by a byte since it passed is not run again, and what has changed is
+marked until it passes anew; where a case fails, the others still run.
 """
 
 import argparse
@@ -91,13 +91,18 @@ def describe_case(case: str, answers: Mapping[str, str]) -> Rendered:
     project = render(case, answers)
     python = (project / ".python-version").read_text().strip()
     service = "with" if (project / "packages" / "serve").exists() else "without"
-    names = list_files(project)
-    shared = {name for name in names if not NO_MACHINERY.fullmatch(name)}
     rendered = Rendered(
-        digest_files(project, names), python, f"{python} {service} service", digest_files(project, shared, generic=True)
+        digest_files(project, list_files(project)), python, f"{python} {service} service", digest_machinery(project)
     )
     shutil.rmtree(project.parent)
     return rendered
+
+
+def digest_machinery(project: Path) -> str:
+    """Return the SHA-256 of a project's machinery, which does not depend on its name, texts and storage."""
+    return digest_files(
+        project, {name for name in list_files(project) if not NO_MACHINERY.fullmatch(name)}, generic=True
+    )
 
 
 def digest_files(project: Path, names: set[str], *, generic: bool = False) -> str:
@@ -225,10 +230,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def start_proof(rendered: Mapping[str, Rendered], stored: Record) -> Record:
     """Return what is known already of cases and machinery that still exist."""
-    cases = {case: {"digest": it.digest, "python": it.python, "machinery": it.machinery} for case, it in rendered.items()}
+    cases = {
+        case: {"digest": it.digest, "python": it.python, "machinery": it.machinery} for case, it in rendered.items()
+    }
     machinery = {it.machinery: {"digest": it.machinery_digest, "python": it.python} for it in rendered.values()}
     now = {"cases": cases, "machinery": machinery}
-    known = {kind: {name: stored.get(kind, {})[name] for name in now[kind] if name in stored.get(kind, {})} for kind in now}
+    known = {
+        kind: {name: stored.get(kind, {})[name] for name in now[kind] if name in stored.get(kind, {})} for kind in now
+    }
     return {"versions": describe_versions(), "rendered": now, **known}
 
 

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from proofs.page import DATA, PAGE, format_page
-from proofs.projects import COLUMNS
+from proofs.projects import COLUMNS, digest_machinery
 
-from .conftest import CASES, ROOT
+from .conftest import CASES, ROOT, Rendered, each_case
 
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml")) + sorted(ROOT.glob("*/.github/workflows/*.yml"))
 COOKIECUTTER = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
@@ -59,8 +59,19 @@ def test_tree_in_the_readme_is_the_one_that_is_rendered() -> None:
 
 def test_page_of_the_proof_is_what_its_data_say() -> None:
     proof = json.loads(DATA.read_text(encoding="utf-8"))
-    assert set(proof["cases"]) <= set(CASES)
-    assert PAGE.read_text(encoding="utf-8") == format_page(proof, CASES, COLUMNS), "run bootstrap.py proof"
+    assert list(proof["rendered"]["cases"]) == list(CASES), "run bootstrap.py proof"
+    assert PAGE.read_text(encoding="utf-8") == format_page(proof, COLUMNS), "run bootstrap.py proof"
+
+
+@each_case
+def test_cases_of_the_same_machinery_have_the_same_files(case: str, rendered: Rendered) -> None:
+    first = next(name for name, answers in CASES.items() if service_of(answers) == service_of(CASES[case]))
+    assert digest_machinery(rendered(case)) == digest_machinery(rendered(first))
+
+
+def service_of(answers: dict[str, str]) -> str:
+    """Return whether a case has the service: on nothing else depends the machinery."""
+    return answers.get("api", "yes")
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/decisions.md"])

@@ -22,7 +22,7 @@ from .conftest import Configure, Serve, Start
 from .running import ROW, Client, find_workers, wait_until
 
 MakeModel = Callable[..., Path]
-GOOD, BROKEN = 20, 5
+GOOD, BROKEN = 15, 5
 
 
 def replace(live: Path, data: bytes) -> None:
@@ -165,7 +165,7 @@ def test_swaps_under_load_fail_no_request(start: Start, model_path: Path, make_m
     good = variants(make_model, GOOD)
     files = [*good]
     for position, data in enumerate(broken(good[0], make_model)):
-        files.insert(position * 5 + 2, data)
+        files.insert(position * 4 + 2, data)
     reloads = failures = 0
     for data in files:
         replace(model_path, data)

@@ -73,7 +73,7 @@ def test_schemathesis_finds_nothing(keys: list[str], serve: Serve, tmp_path: Pat
         f"{service.base_url}/openapi.json".replace("//openapi", "/openapi"),
         "--header=Authorization: Bearer development",
         "--header=X-API-Key: key",
-        "--max-examples=15",
+        "--max-examples=10",
         "--generation-deterministic",
         "--no-color",
     ]

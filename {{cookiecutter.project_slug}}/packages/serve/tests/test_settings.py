@@ -91,9 +91,9 @@ def test_section_that_is_missing_or_unknown_is_named(configure: Configure, capsy
     path.write_text(text.replace("service:", "services:"))
     assert main(["serve"]) == 1
     assert "service: Field required" in capsys.readouterr().err
-    path.write_text(text + "servce: 1\n")
+    path.write_text(text + "unknown: 1\n")
     assert main(["serve"]) == 1
-    assert "servce: unknown setting" in capsys.readouterr().err
+    assert "unknown: unknown setting" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["PORT", "SERVCE__PORT", "SERVICE_PORT"])
