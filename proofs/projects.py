@@ -117,7 +117,7 @@ def digest_files(project: Path, names: set[str], *, generic: bool = False) -> st
             data = b"".join(ANSWERED.sub(b"", data).split())  # a longer name breaks lines elsewhere
             name = name.replace(package, "<name>").replace(package.replace("_", "-"), "<name>")
         hashes[name] = hashlib.sha256(data).hexdigest()
-    return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
 
 
 def run_session(project: Path, name: str) -> Result:

@@ -1,6 +1,7 @@
 """The contract: it accepts the rows of the source, and refuses what it says it refuses."""
 
 import json
+import re
 
 import pyarrow as pa
 import pytest
@@ -25,7 +26,7 @@ def test_missing_value_is_accepted_where_the_contract_says_so(contract: Contract
         if field.missing:
             assert contract.check([record])
         else:
-            with pytest.raises(DataError, match=f"{name}: found nothing"):
+            with pytest.raises(DataError, match=re.escape(f"{name}: found nothing")):
                 contract.check([record])
 
 
@@ -38,7 +39,7 @@ def test_value_outside_the_contract_is_refused(contract: Contract) -> None:
         if isinstance(field, Category):
             wrong.append("".join(field.values) + "?")
         for value in wrong:
-            with pytest.raises(DataError, match=name):
+            with pytest.raises(DataError, match=re.escape(name)):
                 contract.check([{**contract.example(), name: value}])
 
 
