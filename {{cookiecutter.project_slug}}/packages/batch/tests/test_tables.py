@@ -157,7 +157,7 @@ def test_parquet_that_is_truncated_is_refused(tmp_path: Path) -> None:
 
 def test_parquet_with_two_columns_of_one_name_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_arrays([[1], [2]], names=["a", "a"]), tmp_path / "a.parquet")
-    with pytest.raises(DataError, match="two columns of one name"):
+    with pytest.raises(DataError, match="two columns with the same name"):
         read((tmp_path / "a.parquet").read_bytes(), "a.parquet")
 
 

@@ -72,7 +72,7 @@ def test_release_and_rollback_are_told_once_each(receiver: Receiver, call: Run) 
 
 @pytest.mark.parametrize(
     ("stage", "title"),
-    [("ingest", "ingestion failed"), ("validate", "bad data"), ("gate", "the gate refused the model")],
+    [("ingest", "ingestion failed"), ("validate", "invalid data"), ("gate", "the gate refused the model")],
 )
 def test_failing_stage_is_told_once_and_leaves_production_and_git_as_they_were(
     stage: str, title: str, receiver: Receiver, call: Run
@@ -89,7 +89,7 @@ def test_failing_stage_is_told_once_and_leaves_production_and_git_as_they_were(
     printed = call("retrain", code=1)
     assert take_picture() == before
     assert f"the stage {stage} failed: " in printed
-    assert "production and git are as they were" in printed
+    assert "production and git are unchanged" in printed
     assert receiver.titles == [title]
     assert receiver.received[0]["message"] in printed
     assert "# Retraining failed" in Path("var/reports/retraining.md").read_text()

@@ -62,7 +62,7 @@ def test_what_leads_nowhere_is_refused(call: Run) -> None:
     git("reset", "--quiet", "--hard", "HEAD~2")
     git("reflog", "expire", "--expire=now", "--all")
     assert "no commit has ../other.onnx" in call("lineage", "../other.onnx", code=1)
-    assert "'nothing' is no registered version, no model file, no revision, and no request" in call(
+    assert "'nothing' is not a registered version, model file, git revision or request" in call(
         "lineage", "nothing", code=1
     )
     Path("../other.onnx").write_bytes(b"junk")
@@ -84,5 +84,5 @@ def test_commit_without_a_pipeline_says_what_to_run(call: Run) -> None:
     git("rm", "--quiet", "dvc.lock")
     git("commit", "--quiet", "--message", "Drop the lock")
     printed = call("lineage", "HEAD", code=1)
-    assert "has no sound dvc.lock" in printed
+    assert "has no valid dvc.lock" in printed
     assert "run dvc repro, and commit" in printed

@@ -63,13 +63,13 @@ def test_worse_model_is_refused_unless_it_is_forced_and_history_says_so(call: Ru
     tags = list_tags()
     printed = call("promote", "v0.2.0", "--reason", "why not", code=1)
     assert "v0.2.0 is not promoted to production, where v0.1.0 is: r2" in printed
-    assert "allowed is a loss of 0.02; nothing was changed" in printed
+    assert "the allowed loss is 0.02; nothing was changed" in printed
     assert list_tags() == tags
     assert "the history needs a reason" in call("promote", "v0.2.0", "--force", code=1)
     call("promote", "v0.2.0", "--force", "--reason", "a drill")
     last = read_history(call)[-1]
     assert last["reason"] == "a drill"
-    assert "allowed is a loss of 0.02" in last["facts"]["forced"]
+    assert "the allowed loss is 0.02" in last["facts"]["forced"]
 
 
 @pytest.mark.usefixtures("promoted")
@@ -89,7 +89,7 @@ def test_models_of_different_schemas_are_promoted_by_force_alone(call: Run) -> N
     train_again()
     call("register", "--reason", "one field less")
     printed = call("promote", "v1.0.0", "--reason", "x", code=1)
-    assert "the two cannot be compared, their contracts differ in ready" in printed
+    assert "the two cannot be compared because their contracts differ in ready" in printed
     call("promote", "v1.0.0", "--reason", "x", "--force")
     call("release")
     assert live_version() == version_of("v1.0.0")
@@ -111,11 +111,11 @@ def test_unknown_version_and_empty_stage_say_what_there_is(call: Run) -> None:
     )
     Path("config/staging.yaml").write_text("paths: {model: var/staging.onnx}\n")
     assert "no version is in the stage 'staging' (stages: production)" in call("release", "--stage", "staging", code=1)
-    assert "config/nowhere.yaml does not exist, and a stage needs it" in call("release", "--stage", "nowhere", code=1)
+    assert "config/nowhere.yaml does not exist, but a stage needs it" in call("release", "--stage", "nowhere", code=1)
     for name in ("Staging", "eu_west", "default"):
         Path(f"config/{name}.yaml").touch()
         printed = call("promote", "v0.1.0", "--stage", name, "--reason", "x", code=1)
-        assert f"{name!r} is no name for a stage" in printed
+        assert f"{name!r} is not a valid stage name" in printed
 
 
 @pytest.mark.usefixtures("promoted")
@@ -228,7 +228,7 @@ def test_release_is_published_where_it_is_configured(tmp_path: Path, call: Run) 
     assert [path.name for path in address.parent.iterdir()] == ["model.onnx"]
     configure(release={"publish": "nosuchscheme://x/y"})
     printed = call("release", code=1)
-    assert "the model is live and recorded here, but could not be put at nosuchscheme://x/y" in printed
+    assert "the model is live and recorded here, but could not be uploaded to nosuchscheme://x/y" in printed
 
 
 @pytest.mark.usefixtures("promoted")

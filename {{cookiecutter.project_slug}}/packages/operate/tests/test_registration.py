@@ -50,7 +50,7 @@ def test_next_version_says_what_has_changed(project: Path, call: Run) -> None:
     ("arguments", "message"),
     [
         (["--reason", " "], "the history needs a reason"),
-        (["--reason", "x", "1.2"], "'1.2' is no semantic version, expected one such as v1.2.3"),
+        (["--reason", "x", "1.2"], "'1.2' is not a semantic version, expected one such as v1.2.3"),
     ],
 )
 def test_unsound_arguments_are_refused(arguments: list[str], message: str, call: Run) -> None:
@@ -62,7 +62,7 @@ def test_unsound_arguments_are_refused(arguments: list[str], message: str, call:
 def test_version_of_ones_own_choice(call: Run) -> None:
     assert call("register", "2.0.0-rc.1", "--reason", "x") == "registered v2.0.0-rc.1\n"
     train_again(seed=8)
-    assert "v2.0.0-rc.1 is registered already; expected another" in call(
+    assert "v2.0.0-rc.1 is already registered; expected a version other" in call(
         "register", "v2.0.0-rc.1", "--reason", "x", code=1
     )
 
@@ -70,9 +70,9 @@ def test_version_of_ones_own_choice(call: Run) -> None:
 @pytest.mark.usefixtures("project")
 def test_same_model_is_not_registered_twice(call: Run) -> None:
     call("register", "--reason", "x")
-    assert "this model is registered already, as v0.1.0" in call("register", "--reason", "x", code=1)
+    assert "this model is already registered as v0.1.0" in call("register", "--reason", "x", code=1)
     git("commit", "--quiet", "--allow-empty", "--message", "Nothing")
-    assert "this model is registered already, as v0.1.0" in call("register", "v9.0.0", "--reason", "x", code=1)
+    assert "this model is already registered as v0.1.0" in call("register", "v9.0.0", "--reason", "x", code=1)
 
 
 @pytest.mark.usefixtures("project")
@@ -90,7 +90,7 @@ def test_tree_that_differs_from_the_commit_is_refused(name: str, call: Run) -> N
 def test_other_bytes_than_the_gate_has_seen_are_refused(call: Run) -> None:
     MODEL.write_bytes(add_metadata(MODEL.read_bytes(), "other", "bytes"))
     printed = call("register", "--reason", "x", code=1)
-    assert "dvc.lock does not say that the stage gate has passed for what lies here" in printed
+    assert "dvc.lock is out of date for the stage gate" in printed
     assert "models/model.onnx" in printed
     assert list_tags() == []
 
@@ -99,7 +99,7 @@ def test_other_bytes_than_the_gate_has_seen_are_refused(call: Run) -> None:
 def test_limits_that_were_raised_after_the_gate_are_refused(call: Run) -> None:
     set_params(gate={"min_gain_over_dummy": 0.3})
     git("commit", "--quiet", "--all", "--message", "Raise the limit")
-    assert "dvc.lock does not say that the stage gate has passed" in call("register", "--reason", "x", code=1)
+    assert "dvc.lock is out of date for the stage gate" in call("register", "--reason", "x", code=1)
 
 
 @pytest.mark.usefixtures("project")
@@ -108,10 +108,10 @@ def test_report_of_a_refusal_is_refused_even_if_dvc_was_made_to_take_it(call: Ru
     rows = json.loads(path.read_text())
     path.write_text(json.dumps([{**rows[0], "passed": False}, *rows[1:]]))
     commit("Cheat")
-    assert "the gate has not passed for exactly these bytes" in call("register", "--reason", "x", code=1)
+    assert "exactly this file has not passed the gate" in call("register", "--reason", "x", code=1)
     path.write_text(json.dumps([]))
     commit("Cheat again")
-    assert "the gate has not passed for exactly these bytes" in call("register", "--reason", "x", code=1)
+    assert "exactly this file has not passed the gate" in call("register", "--reason", "x", code=1)
     assert list_tags() == []
 
 
@@ -149,7 +149,7 @@ def test_model_is_in_the_remote_before_the_tag_is(call: Run) -> None:
 def test_dvc_remote_out_of_reach_leaves_no_tag(call: Run) -> None:
     Path("../storage").write_text("no folder")
     printed = call("register", "--reason", "x", code=1)
-    assert "DVC could not transfer what dvc.lock names" in printed
+    assert "DVC could not transfer the outputs in dvc.lock" in printed
     assert "dvc remote list" in printed
     assert list_tags() == []
 
@@ -160,7 +160,7 @@ def test_git_remote_that_does_not_take_the_tag_leaves_none(kind: str, call: Run)
     refuse_pushes(kind)
     configure(push=True)
     printed = call("register", "--reason", "x", code=1)
-    assert "the git remote origin did not take refs/tags/model@v0.1.0" in printed
+    assert "git could not push refs/tags/model@v0.1.0 to origin" in printed
     assert "nothing was changed" in printed
     assert list_tags() == []
     assert call("register", "--reason", "x", "--no-push") == "registered v0.1.0\n"

@@ -60,7 +60,7 @@ def test_new_data_becomes_a_version_on_the_branch(drop: Path, call: Run) -> None
     assert "v0.1.1 on main" in call("retrain", "--reason", "weekly")
     assert git("rev-parse", "HEAD~1") == before
     assert Registry.read().find("v0.1.1").commit == git("rev-parse", "HEAD")
-    assert git("log", "-1", "--format=%an: %s") == "Ann: Train the model again: weekly"
+    assert git("log", "-1", "--format=%an: %s") == "Ann: Retrain the model: weekly"
     assert_consistent()
     report = REPORT.read_text()
     assert "# Model v0.1.1" in report
@@ -111,7 +111,7 @@ def test_data_that_leads_to_the_same_model_is_recorded_without_a_version(drop: P
     printed = call("retrain", "--reason", "weekly")
     assert "the same model on main" in printed
     assert list_tags() == ["model@v0.1.0"]
-    assert "# The model is as it was" in REPORT.read_text()
+    assert "# The model is unchanged" in REPORT.read_text()
     assert_consistent()
 
 
@@ -159,7 +159,7 @@ def test_repository_in_no_state_for_it_is_refused(call: Run) -> None:
     assert "the working tree differs from the commit: schema.yaml" in call("retrain", code=1)
     git("checkout", "--quiet", "schema.yaml")
     Path(".git/index.lock").touch()
-    assert "another git command is at work here, or was killed and has left .git/index.lock" in call("retrain", code=1)
+    assert "another git command is running here, or was killed and left .git/index.lock" in call("retrain", code=1)
     Path(".git/index.lock").unlink()
     git("checkout", "--quiet", "--detach")
     assert "HEAD is detached, expected a branch to commit to; git switch main" in call("retrain", code=1)
@@ -177,7 +177,7 @@ def test_source_that_git_does_not_know_comes_along(source: str, call: Run) -> No
     CONFIG.write_text(yaml.safe_dump(content))
     git("commit", "--quiet", "--all", "--message", "Another source")
     call("retrain")
-    assert git("log", "-1", "--format=%s") == "Train the model again: on schedule"
+    assert git("log", "-1", "--format=%s") == "Retrain the model: on schedule"
     assert file.read_bytes() == before
     assert list(Path(".git/retraining").glob("clone-*")) == []
 
@@ -193,7 +193,7 @@ def test_what_is_pushed_but_cannot_be_ended_here_is_ended_by_the_next(
     with monkeypatch.context() as patch:
         patch.setattr(publish, "check_out", fail)
         printed = call("retrain", "--push", code=1)
-    assert "no space left; origin has the new version already: run retrain again, to end it" in printed
+    assert "no space left; origin has the new version already: run retrain again to finish it" in printed
     assert "v0.1.0 on main" in call("retrain", "--push")
     assert list_tags() == ["model@v0.1.0"]
     assert_consistent()
@@ -215,7 +215,7 @@ def test_second_run_says_who_holds_the_lock(call: Run) -> None:
         while not holder.exists():
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        assert f"another retraining runs: process {first.pid} on " in call("retrain", code=1)
+        assert f"another run is in progress: process {first.pid} on " in call("retrain", code=1)
         first.communicate("\n")
     assert "nothing to do" in call("retrain")
 

@@ -36,7 +36,7 @@ def run_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunJob:
 @pytest.mark.parametrize(
     ("program", "code", "output", "detail"),
     [
-        ("import sys; print('no data'); sys.exit(3)", 3, "no data\n", "the command failed; the end of its output says"),
+        ("import sys; print('no data'); sys.exit(3)", 3, "no data\n", "the command failed; see the end of its output"),
         ("for i in range(1000): print(i)", 0, "800\n", ""),
         ("print('x' * 5000)", 0, "x" * 500, ""),
         (r"import sys; sys.stdout.buffer.write(b'\xff\n')", 0, "�\n", ""),
@@ -77,5 +77,5 @@ def test_command_that_takes_too_long_is_ended_with_all_that_it_started(run_job: 
     )
     job = run_job("python", "-c", program, seconds=2)
     assert job.state == "failed"
-    assert job.detail == "the command was ended after 2 seconds (jobs.seconds)"
+    assert job.detail == "the command was stopped after 2 seconds (jobs.seconds)"
     assert not psutil.pid_exists(int((tmp_path / "child").read_text()))

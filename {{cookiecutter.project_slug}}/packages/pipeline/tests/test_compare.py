@@ -54,16 +54,16 @@ def test_worse_model_is_found_worse(evaluated: Project, with_params: WithParams)
     assert not found.passed
     assert found.low < found.new - found.old < found.high
     assert found.new < found.old
-    assert "allowed is a loss of 0.05" in str(found)
+    assert "the allowed loss is 0.05" in str(found)
     assert look(model, worse, rows).passed
 
 
 @pytest.mark.parametrize(
     ("new", "low", "passed", "said"),
     [
-        (0.89, -0.04, True, "allowed is a loss of 0.05"),
-        (0.89, -0.2, False, "too few rows to tell that it loses no more)"),
-        (0.7, -0.3, False, "allowed is a loss of 0.05"),
+        (0.89, -0.04, True, "the allowed loss is 0.05"),
+        (0.89, -0.2, False, "too few rows to rule out a larger loss)"),
+        (0.7, -0.3, False, "the allowed loss is 0.05"),
     ],
 )
 def test_refusal_says_whether_more_rows_could_help(new: float, low: float, passed: bool, said: str) -> None:
@@ -123,7 +123,7 @@ def test_handful_of_rows_tells_nothing(count: int, evaluated: Project) -> None:
     model, rows = load(evaluated)
     found = look(model, model, rows.slice(0, count))
     assert not found.passed
-    assert "too few rows to tell" in str(found)
+    assert "too few rows to rule out" in str(found)
 
 
 @pytest.mark.parametrize("kind", ["binary"])

@@ -37,7 +37,7 @@ def test_draft_takes_ranges_and_values_from_the_data(suffix: str, tmp_path: Path
     assert (size.minimum, size.maximum, size.missing) == (1.5, 2.5, True)
     kinds = {name: field.type for name, field in contract.features.items()}
     assert kinds == {"size": "number", "rooms": "integer", "town": "category", "new": "boolean"}
-    assert "# left out: 'seen' is empty, a date, or has more than 50 different texts" in text
+    assert "# left out: 'seen' is empty, a date, or has more than 50 distinct texts" in text
     assert contract.target["price"].type == "integer"
 
 
@@ -57,7 +57,7 @@ def test_draft_tells_of_the_few_values_that_are_no_numbers(tmp_path: Path) -> No
     sizes = [*map(str, range(20)), "about 90", "inf"]
     pd.DataFrame({"size": sizes, "price": range(22)}).to_csv(tmp_path / "in.csv", index=False)
     text = draft_contract(tmp_path / "in.csv", "price")
-    assert "# check: 'size' is numeric but for 2 values; row 21: size: found 'about 90'" in text
+    assert "# check: 'size' is numeric except for 2 values; row 21: size: found 'about 90'" in text
     assert "maximum: 19" in text
 
 
@@ -72,7 +72,7 @@ def test_draft_warns_of_identifiers(tmp_path: Path) -> None:
 def test_draft_leaves_out_dates_and_free_text_and_says_so(tmp_path: Path) -> None:
     frame = pd.DataFrame({"id": [f"row {index}" for index in range(60)], "a": range(60), "b": range(60)})
     frame.to_parquet(tmp_path / "in.parquet")
-    assert "# left out: 'id' is empty, a date, or has more than 50 different texts" in draft_contract(
+    assert "# left out: 'id' is empty, a date, or has more than 50 distinct texts" in draft_contract(
         tmp_path / "in.parquet", "b"
     )
 
@@ -83,7 +83,7 @@ def test_draft_leaves_out_dates_and_free_text_and_says_so(tmp_path: Path) -> Non
         ("in.csv", "cost", "has no column 'cost'; expected one of size, rooms"),
         ("none.csv", "price", "none.csv cannot be read"),
         ("in.xlsx", "price", "is not a table"),
-        ("one.csv", "a", "beside the target, no column can be a feature"),
+        ("one.csv", "a", "apart from the target, no column can be a feature"),
     ],
 )
 def test_draft_refuses_what_it_cannot_use(name: str, target: str, message: str, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_ingest_that_fails_names_the_source_and_leaves_the_folder(server: str, t
     for source, message in [
         (f"{server}/none.csv", "cannot be read .*FileNotFound"),
         (str(tmp_path / "none.csv"), "cannot be read .*FileNotFound"),
-        (str(tmp_path / "bare"), "holds no table; expected files that end in .csv or .parquet"),
+        (str(tmp_path / "bare"), "contains no table; expected files that end in .csv or .parquet"),
         (str(tmp_path / "empty.csv"), "is empty"),
         (str(tmp_path / "a.xlsx"), "is not a table"),
         ("nowhere://a.csv", "Protocol not known: nowhere"),
@@ -96,5 +96,5 @@ def test_source_of_the_team_that_writes_no_table_is_refused(
 ) -> None:
     write_project(kind, tmp_path / "project")
     monkeypatch.chdir(tmp_path / "project")
-    with pytest.raises(DataError, match="gave no table; expected files that end in .csv or .parquet"):
+    with pytest.raises(DataError, match="wrote no table; expected files that end in .csv or .parquet"):
         ingest.run(Project.load(replace(RECIPE, source=lambda _, folder: (folder / "notes.txt").touch())))

@@ -51,7 +51,7 @@ def test_validate_stops_beyond_the_allowed_share(project: Project) -> None:
     frame.to_csv("source.csv", index=False)
     ingest.run(project)
     with pytest.raises(
-        DataError, match=r"41 of 400 rows break .*\(0.1025\); the share allowed is 0.1 .*refused values: length 41"
+        DataError, match=r"41 of 400 rows break .*\(0.1025\); the share allowed is 0.1 .*invalid values: length 41"
     ):
         validate.run(project)
     assert len(pd.read_csv(project.paths.rejected)) == 41

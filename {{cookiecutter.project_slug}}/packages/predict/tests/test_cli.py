@@ -104,7 +104,7 @@ def test_one_environments_file_lies_on_top(
     [
         ("paths:\n\t- x\n", "default.yaml is not valid YAML"),
         ("- 1\n", "default.yaml holds list, expected a mapping"),
-        ("paths: {}\npaths: {}\n", "default.yaml:2: paths: this key stands here twice"),
+        ("paths: {}\npaths: {}\n", "default.yaml:2: paths: this key occurs twice"),
         ("paths: {model: m}\nport: 1\n", "port: unknown setting, remove it; expected sections"),
     ],
 )

@@ -21,7 +21,7 @@ ROW = {"length": 2.5, "count": 7, "colour": "green", "ready": True}
         ("features:\n  a: {type: category, values: [x, x]}\n" + TARGET, "schema.yaml:2: features.a: Value error, the"),
         (
             "features:\n  a: {type: number}\n  a: {type: number}\n" + TARGET,
-            "schema.yaml:3: a: this key stands here twice",
+            "schema.yaml:3: a: this key occurs twice",
         ),
         (FEATURES, "schema.yaml:1: target: Field required"),
         (
@@ -32,7 +32,7 @@ ROW = {"length": 2.5, "count": 7, "colour": "green", "ready": True}
             "features:\n  a: {type: category, values: [yes, no]}\n" + TARGET,
             "schema.yaml:2: features.a.values.0: expected text; put it in quotes",
         ),
-        (FEATURES.replace("a:", "prediction:") + TARGET, "the name 'prediction' is kept for outputs"),
+        (FEATURES.replace("a:", "prediction:") + TARGET, "the name 'prediction' is reserved for outputs"),
         ("seen: 2024-13-45\n", "schema.yaml is not valid YAML: month must be in 1..12"),
         ("features: &f [*f]\n", "schema.yaml"),
         (FEATURES + TARGET.replace("b:", "a:"), "'a' is both a feature and the target"),

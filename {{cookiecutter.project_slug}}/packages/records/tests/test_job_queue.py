@@ -74,7 +74,7 @@ def test_queue_that_cannot_be_reached_is_named_without_its_password(tmp_path: Pa
 
 def test_job_whose_worker_is_gone_has_failed_and_one_that_waits_says_what_to_do(queue: Queue) -> None:
     job = queue.request("id", "because")
-    assert queue.find(job.id) == job.model_copy(update={"detail": "no worker is there to take it; start one"})
+    assert queue.find(job.id) == job.model_copy(update={"detail": "no worker is running; start one"})
     queue.save(job.model_copy(update={"state": "running"}))
     found = queue.find(job.id)
     assert found is not None

@@ -33,7 +33,7 @@ def check_jobs(service: Client, start_worker: StartWorker, folder: Path) -> None
     assert first["request_id"] == answers[0].headers["x-request-id"]
     assert set(same) == {first["id"]}
     waiting = service.get(f"/retrain/{first['id']}", headers=TOKEN).json()
-    assert waiting["detail"] == "no worker is there to take it; start one"
+    assert waiting["detail"] == "no worker is running; start one"
     start_worker().wait_for("worker ready")
     wait_until(lambda: state_of(service, first["id"]) == "running")
     second = _ask(service)

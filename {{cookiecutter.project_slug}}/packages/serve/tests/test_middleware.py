@@ -85,7 +85,7 @@ def test_body_that_does_not_arrive_is_given_up(serve: Serve) -> None:
     with open_request(service, b'{"instances"') as connection:
         answer = connection.recv(10_000)
     assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"the body was not whole after 1 seconds" in answer
+    assert b"the body was incomplete after 1 seconds" in answer
     assert service.predict(ROW).status_code == 200
 
 
@@ -133,7 +133,7 @@ def test_error_of_the_service_itself_says_nothing_to_the_client(serve: Serve, mo
         answer = service.get("/stats")
     assert answer.status_code == 500
     assert "private" not in answer.text
-    assert answer.json()["detail"] == "the service has an error; its log says which"
+    assert answer.json()["detail"] == "the service has an internal error; see its log"
     assert any(
         line["event"] == "request failed" and line["request_id"] == answer.json()["request_id"] for line in lines
     )

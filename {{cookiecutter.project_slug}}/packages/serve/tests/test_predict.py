@@ -209,7 +209,7 @@ def test_row_for_which_the_model_gives_no_number_is_refused(service: Client, mak
     make_model(scale=1e38)
     wait_until(lambda: service.predict({"length": 0, "colour": "red"}).json()["model_version"] != before)
     document = refuse(service, {"instances": [{"length": 0, "colour": "red"}, {**ROW, "length": 10}]})
-    assert document["detail"] == "row 2: the model gives no number for it; its values are too large, check them"
+    assert document["detail"] == "row 2: the model's output is not finite; the row's values are too large, check them"
 
 
 def test_other_methods_are_refused(service: Client) -> None:

@@ -71,8 +71,8 @@ def test_worker_that_is_stopped_or_killed_fails_its_job_and_another_goes_on(
     monkeypatch.setattr(job_queue, "SILENT_SECONDS", 5.0)  # in the service, here
     service = serve(jobs={"command": command_of(tmp_path)})
     details = {
-        signal.SIGTERM: "the worker was stopped; start it, and ask again",
-        signal.SIGKILL: "the worker that ran it is gone; start one, and ask again",
+        signal.SIGTERM: "the worker was stopped; start it, then request retraining again",
+        signal.SIGKILL: "the worker that ran it is gone; start one, then request retraining again",
     }
     for number, detail in details.items():
         worker = start("worker")

@@ -192,7 +192,7 @@ def test_port_that_is_taken_is_told(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         running = start("serve", port=taken.getsockname()[1])
         assert running.wait() == 1
-    assert running.text.startswith("error: the service cannot listen at 127.0.0.1, port ")
+    assert running.text.startswith("error: the service cannot listen on 127.0.0.1, port ")
 
 
 def test_flags_of_the_command_beat_the_configuration(start: Start, model_path: Path, tmp_path: Path) -> None:

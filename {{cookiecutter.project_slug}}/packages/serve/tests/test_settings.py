@@ -145,7 +145,7 @@ def test_secret_that_protects_nothing_is_refused(
     configure()
     monkeypatch.setenv(SECRET, token)
     with pytest.raises(
-        ConfigError, match="retrain_token holds an empty secret, or one with white space or beyond ASCII"
+        ConfigError, match="retrain_token has an empty secret, or one with white space or non-ASCII characters"
     ):
         load()
 

@@ -1,1 +1,1 @@
-"""Tables as Arrow: read them, check them against the contract, predict for each row, write the result."""
+"""Score tables with Arrow: read them, check them against the contract, predict for each row, and write the result."""

@@ -1,4 +1,4 @@
-"""The command that scores tables; what it needs is imported when it runs."""
+"""The command that scores tables; its dependencies are imported when it runs."""
 
 import signal
 import sys
@@ -12,14 +12,14 @@ def score(
     source: Annotated[Path, typer.Argument(help="The table to score: .csv or .parquet.")],
     sink: Annotated[Path, typer.Argument(help="The table to write: .csv or .parquet.")],
     rejects: Annotated[
-        Path | None, typer.Option(help="Where rejected rows go; by default, SINK with .rejects.csv.")
+        Path | None, typer.Option(help="The file for rejected rows; by default, SINK with .rejects.csv.")
     ] = None,
     on_error: Annotated[
-        Literal["reject", "stop"], typer.Option(help="Set a rejected row aside, or stop before anything is written.")
+        Literal["reject", "stop"], typer.Option(help="Set rejected rows aside, or stop before writing anything.")
     ] = "reject",
     model: Annotated[Path | None, typer.Option("--model", help="The model file; by default, paths.model.")] = None,
 ) -> None:
-    """Predict for each row of a table of any size; the outputs appear complete or not at all."""
+    """Predict for each row of a table of any size; the outputs are written atomically."""
     from rich.console import Console
     from rich.progress import Progress
 

@@ -1,4 +1,4 @@
-"""Read CSV and Parquet files in batches, whatever their size; what is damaged is refused by name."""
+"""Read CSV and Parquet files of any size in batches; the error for a damaged file names it."""
 
 import csv
 import io
@@ -36,17 +36,17 @@ def table_suffix(name: str) -> str:
 def read_batches(
     file: IO[bytes], name: str, malformed: Callable[[str], None]
 ) -> Iterator[tuple[pa.RecordBatch, float]]:
-    """Yield the batches of an open CSV or Parquet file, each with the share of the file that is read by then.
+    """Yield the batches of an open CSV or Parquet file, each with the share of the file that has been read.
 
-    CSV columns are texts, whatever they hold: the contract, not a guess from the first rows, says what is a number.
+    All CSV columns are read as text: the contract, not a guess from the first rows, defines what is a number.
 
     Args:
         file: the file, seekable.
-        name: its name, whose suffix tells the format.
-        malformed: called with a reason for each line of CSV that has too many or too few columns, which is left out.
+        name: its name, whose suffix determines the format.
+        malformed: called with a reason for each CSV line with too many or too few columns, which is skipped.
 
     Raises:
-        DataError: the file is damaged, empty, not in UTF-8, or has two columns of one name.
+        DataError: the file is damaged, empty, not in UTF-8, or has two columns with the same name.
     """
     with readable(name):
         if table_suffix(name) == ".csv":
@@ -57,7 +57,7 @@ def read_batches(
 
 @contextmanager
 def readable(name: str) -> Iterator[None]:
-    """Turn what the libraries raise for a damaged table into an error that names it.
+    """Convert the errors that libraries raise for a damaged table into one that names it.
 
     Raises:
         DataError: the table is damaged or not in UTF-8.
@@ -104,7 +104,7 @@ def _parquet_batches(file: IO[bytes], name: str) -> Iterator[tuple[pa.RecordBatc
     reader = pq.ParquetFile(file, pre_buffer=False)
     names = reader.schema_arrow.names
     if len(set(names)) < len(names):
-        raise DataError(f"{name} has two columns of one name: {', '.join(names)}; rename one")
+        raise DataError(f"{name} has two columns with the same name: {', '.join(names)}; rename one")
     done = 0
     for batch in reader.iter_batches(batch_size=ROWS_PER_BATCH):
         done += batch.num_rows

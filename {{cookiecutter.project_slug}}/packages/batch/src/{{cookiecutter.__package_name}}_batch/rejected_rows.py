@@ -1,6 +1,6 @@
-"""A CSV file of the rows that were refused: where each stood, why it was refused, and what it held.
+"""A CSV file of rejected rows: the source and number of each, the reason, and its values.
 
-A row's number counts the well-formed rows of its file; a line that is no row at all has none.
+A row's number counts the well-formed rows of its file; a malformed line has no number.
 """
 
 from collections import Counter, deque
@@ -17,12 +17,12 @@ from .tables import Checked, as_texts
 
 
 class Rejects:
-    """The refused rows, written as they come.
+    """The rejected rows, written as they are found.
 
     Attributes:
         count: how many there are.
-        first: the first one's place and reason.
-        fields: how many values of each field were refused.
+        first: the source, number and reason of the first one.
+        fields: how many values of each field were invalid.
     """
 
     def __init__(self, writer: pa_csv.CSVWriter, schema: pa.Schema) -> None:
@@ -32,19 +32,19 @@ class Rejects:
         self.fields = Counter[str]()
         self._writer = writer
         self._schema = schema
-        self._malformed = deque[str]()  # unlike a list put in another's place, it loses nothing between threads
+        self._malformed = deque[str]()  # thread-safe: swapping a list for an empty one could lose lines
 
     def add_malformed(self, reason: str) -> None:
-        """Keep a line that is not a row at all; the reader calls this, from a thread of its own."""
+        """Keep a malformed line; the reader calls this, from its own thread."""
         self._malformed.append(reason)
 
     def write(self, source: str, batch: pa.RecordBatch, checked: Checked, rows_before: int) -> None:
-        """Write the malformed lines found since the last call, and the bad rows of a batch.
+        """Write the malformed lines found since the last call, and the rejected rows of a batch.
 
         Args:
-            source: the name of the file they stand in.
+            source: the name of the file they come from.
             batch: the rows.
-            checked: the outcome of their check.
+            checked: the result of checking them.
             rows_before: how many rows of the source precede the batch.
         """
         self.write_malformed(source)
@@ -71,7 +71,7 @@ class Rejects:
 
 @contextmanager
 def rejects_file(path: Path, columns: Sequence[str]) -> Iterator[Rejects]:
-    """Yield the rejects that will stand at `path` if the block ends well, `columns` beside place and reason.
+    """Yield the rejects, which are written to `path` if the block succeeds, with `columns` after source and reason.
 
     Raises:
         DataError: the file cannot be written.

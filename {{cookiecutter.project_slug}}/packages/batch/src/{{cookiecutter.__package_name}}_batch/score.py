@@ -1,4 +1,4 @@
-"""Stream a table through the model: any number of rows, flat memory, outputs whole or not at all."""
+"""Stream a table through the model: any number of rows, constant memory, atomic outputs."""
 
 import contextlib
 import os
@@ -30,7 +30,7 @@ WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 
 
 @dataclass(frozen=True)
 class Scored:
-    """How many rows were predicted and how many rejected."""
+    """How many rows were predicted, and how many were rejected."""
 
     predicted: int
     rejected: int
@@ -45,7 +45,7 @@ def score(
     on_error: OnError = "reject",
     progress: Callable[[float], None] = lambda _: None,
 ) -> Scored:
-    """Predict each row of a table, and write all its columns and the prediction's to another.
+    """Predict for each row of a table, and write a table with the same columns plus the predictions.
 
     The new columns are `prediction` and, for a classification, `probability_<class>` for each class.
 
@@ -53,18 +53,18 @@ def score(
         model: the model.
         source: a CSV or Parquet file.
         sink: the file to write, CSV or Parquet by its suffix; it appears last.
-        rejects: a CSV file for the rows that break the contract, without any with its header alone; by default, the
-            sink's name with `.rejects.csv` as suffix.
-        on_error: whether such a row is set aside, or stops the run before anything is written.
-        progress: called with the share done.
+        rejects: a CSV file for rejected rows, which has only its header if there are none; by default, the sink's name
+            with the suffix `.rejects.csv`.
+        on_error: whether a rejected row is set aside, or stops the run before anything is written.
+        progress: called with the share that is done.
 
     Raises:
-        DataError: a file cannot be read or written, a column is missing, or a row is bad and `on_error` is `stop`.
+        DataError: a file cannot be read or written, a column is missing, or a row is rejected and `on_error` is `stop`.
     """
     table_suffix(sink.name)
     rejects = rejects or sink.with_suffix(".rejects.csv")
     if rejects.suffix.lower() != ".csv":
-        raise DataError(f"{rejects} is no name for the rejects; expected one that ends in .csv")
+        raise DataError(f"{rejects} is not a valid name for the rejects; expected one that ends in .csv")
     if len({path.resolve() for path in (source, sink, rejects)}) < 3:
         raise DataError(f"{source}, {sink} and {rejects} must be three different files; name another output")
     predicted = 0
@@ -83,7 +83,7 @@ def score(
 
 
 def _predictions(model: Model, source: Path, bad: Rejects, on_error: OnError) -> Iterator[tuple[pa.RecordBatch, float]]:
-    """Yield the good rows of each batch with their predictions, and the share of the source that is read by then."""
+    """Yield the accepted rows of each batch with their predictions, and the share of the source that has been read."""
 
     def predict(item: tuple[pa.RecordBatch, float]) -> tuple[pa.RecordBatch, float, Checked, pa.RecordBatch]:
         batch, share = item
@@ -105,11 +105,11 @@ def _predictions(model: Model, source: Path, bad: Rejects, on_error: OnError) ->
 
 def _stop_at_reject(bad: Rejects, on_error: OnError) -> None:
     if on_error == "stop" and bad.count:
-        raise DataError(f"{bad.first}; correct the row, or set bad rows aside with --on-error reject")
+        raise DataError(f"{bad.first}; correct the row, or set rejected rows aside with --on-error reject")
 
 
 def _map_ahead(pool: ThreadPoolExecutor, function: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
-    """Yield the results in the order of the items, with few calls under way: what waits is what memory holds."""
+    """Yield the results in the order of the items, with few pending calls, because pending batches occupy memory."""
     pending = deque[Future[U]]()
     for item in items:
         pending.append(pool.submit(function, item))

@@ -1,7 +1,7 @@
-"""The contract on Arrow tables: check whole columns at once, and encode them.
+"""The contract for Arrow tables: check whole columns at once, and encode them.
 
-It holds values to the same limits as `contract` does for JSON, and gives the same reasons. Since a table may come from
-CSV, texts stand for numbers and booleans too, and 0 and 1 for booleans.
+Values have the same limits as `contract` sets for JSON, and are rejected with the same reasons. Since a table may come
+from CSV, numbers and booleans may be texts, and booleans may be 0 and 1.
 """
 
 from collections.abc import Mapping
@@ -25,13 +25,13 @@ _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 @dataclass(frozen=True)
 class Checked:
-    """The outcome of a check of one batch.
+    """The result of checking one batch.
 
     Attributes:
-        columns: each field as the model sees it, of shape (rows,); NaN where a value is missing or refused.
+        columns: each field as the model sees it, of shape (rows,); NaN where a value is missing or invalid.
         good: whether each row keeps the contract.
-        reasons: for each row that does not, by its index, why.
-        refused: for each field, how many of its values were refused.
+        reasons: the reason for each rejected row, by its index.
+        refused: for each field, how many of its values are invalid.
     """
 
     columns: dict[str, Column]
@@ -46,7 +46,7 @@ def check_batch(batch: pa.RecordBatch, fields: Fields, name: str) -> Checked:
     A text such as `NA` counts as missing (see `NULLS`), unless it is one of a category's values.
 
     Args:
-        batch: the rows; columns that the contract does not know are passed over.
+        batch: the rows; columns that are not in the contract are ignored.
         fields: what each column must hold.
         name: the source, for messages.
 
@@ -76,7 +76,7 @@ def check_batch(batch: pa.RecordBatch, fields: Fields, name: str) -> Checked:
 
 
 def encode(checked: Checked, contract: Contract) -> Matrix:
-    """Return the good rows as a matrix of shape (good rows, features), the same that `Contract.encode` gives."""
+    """Return the accepted rows as a matrix of shape (accepted rows, features), equal to that of `Contract.encode`."""
     columns = [checked.columns[name] for name in contract.features]
     if not checked.good.all():
         columns = [column[checked.good] for column in columns]
@@ -84,18 +84,18 @@ def encode(checked: Checked, contract: Contract) -> Matrix:
 
 
 def decode(checked: Checked, fields: Fields) -> pa.Table:
-    """Return the good rows as a table of the contract's own types: double, int64, string and bool."""
+    """Return the accepted rows as a table with the contract's types: double, int64, string and bool."""
     return pa.table({name: _typed(checked.columns[name][checked.good], field) for name, field in fields.items()})
 
 
 def empty_table(fields: Fields) -> pa.Table:
-    """Return no rows, in the columns that `decode` gives."""
+    """Return a table without rows that has the columns of `decode`."""
     nothing = np.empty(0)
     return decode(Checked(dict.fromkeys(fields, nothing), nothing.astype(bool), {}, {}), fields)
 
 
 def as_texts(column: pa.Array) -> pa.Array:
-    """Return a column as text, null where it has none."""
+    """Return a column as text; null where there is no value, or no text for it."""
     return _cast(column, pa.string())
 
 
@@ -108,7 +108,7 @@ def _plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def _value(source: pa.Array, index: int) -> object:
-    # without pandas, pyarrow has no Python value for a time in nanoseconds
+    # without pandas, pyarrow cannot convert a time in nanoseconds to a Python value
     return as_texts(source)[index].as_py() if pa.types.is_temporal(source.type) else source[index].as_py()
 
 
@@ -126,7 +126,7 @@ def _is_text(source: pa.Array) -> bool:
 
 
 def _decode(source: pa.Array, field: Number | Category | Boolean) -> Column:
-    """Return a column as the model sees it, NaN where missing or refused."""
+    """Return a column as the model sees it; NaN where a value is missing or invalid."""
     if isinstance(field, Number):
         values = _numbers(source)
         refused = ~((values >= field.low) & (values <= field.high))

@@ -1,4 +1,4 @@
-"""Alerts: one message about an event to whoever is configured; a failing one never fails the work."""
+"""Alerts: send a message about an event to the configured addresses; a failed alert never fails the work."""
 
 import os
 import sys
@@ -6,10 +6,10 @@ from pathlib import Path
 
 from .settings import Alerts, Event
 
-VARIABLE = "APPRISE_URLS"  # where apprise's own command line looks, too
+VARIABLE = "APPRISE_URLS"  # apprise's own command line reads it too
 TITLES: dict[Event, str] = {
     "ingestion": "ingestion failed",
-    "data": "bad data",
+    "data": "invalid data",
     "gate": "the gate refused the model",
     "retraining": "retraining failed",
     "drift": "drift found",
@@ -19,24 +19,24 @@ TITLES: dict[Event, str] = {
 
 
 def send(settings: Alerts, event: Event, text: str) -> bool:
-    """Send one message about an event to every address; return whether all of them took it.
+    """Send a message about an event to every address; return whether all of them accepted it.
 
-    Without addresses in the settings and in `APPRISE_URLS`, or for an event that is not configured, nothing is sent.
-    What goes wrong is said on standard error, without the addresses: they are secret.
+    Nothing is sent for an event that is not configured, or if neither the settings nor `APPRISE_URLS` have addresses.
+    Failures are reported on standard error, without the addresses, which are secret.
     """
     urls = [url.get_secret_value() for url in settings.urls] or os.environ.get(VARIABLE, "").split()
     if event not in settings.events or not urls:
         return True
     title = f"{Path.cwd().name}: {TITLES[event]}"
     try:
-        from apprise import Apprise  # it takes its time, and most runs send nothing
+        from apprise import Apprise  # slow to import, and most runs send nothing
 
         receivers = [Apprise() for _ in urls]
         understood = [receiver.add(url) for receiver, url in zip(receivers, urls, strict=True)]
         taken = [receiver.notify(body=text, title=title) for receiver in receivers if len(receiver)]
         failed = sum(not known for known in understood) + sum(not told for told in taken)
-        reason = "it could not be sent, or the address is none that apprise knows"
-    except Exception as error:  # whatever a plugin does, the work goes on
+        reason = "apprise could not send it, or does not recognise the address"
+    except Exception as error:  # a failing plugin must not stop the work
         failed, reason = len(urls), type(error).__name__
     if failed:
         print(  # noqa: T201

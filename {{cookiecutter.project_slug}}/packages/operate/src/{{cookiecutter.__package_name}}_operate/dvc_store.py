@@ -1,4 +1,4 @@
-"""What a commit stands for: the hashes in its `dvc.lock`, and the bytes that DVC keeps for them."""
+"""What DVC stores for a commit: the hashes in its `dvc.lock`, and the data behind them."""
 
 import hashlib
 import sys
@@ -25,7 +25,7 @@ def read_lock(commit: str) -> dict[str, Any]:
     """Return the stages in the `dvc.lock` of a commit.
 
     Raises:
-        GitError: the commit has none.
+        GitError: the commit has no valid `dvc.lock`.
     """
     return _read(commit, LOCK, lambda content: dict(content["stages"]))
 
@@ -36,7 +36,7 @@ def read_paths(commit: str) -> dict[str, str]:
 
 
 def read_path(commit: str, name: str) -> str:
-    """Return a path as the configuration of a commit has it."""
+    """Return a path from the configuration of a commit."""
     return _read(commit, CONFIG, lambda content: str(content["paths"][name]))
 
 
@@ -44,27 +44,27 @@ def _read(commit: str, path: Path, take: Callable[[Any], T]) -> T:
     try:
         return take(yaml.safe_load(git("show", f"{commit}:{path.as_posix()}")))
     except (GitError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise GitError(f"the commit {commit[:12]} has no sound {path} ({error}); run dvc repro, and commit") from error
+        raise GitError(f"the commit {commit[:12]} has no valid {path} ({error}); run dvc repro, and commit") from error
 
 
 def find_hash(commit: str, path: str) -> str:
-    """Return the MD5 that `dvc.lock` has for an output at a commit.
+    """Return the MD5 of an output in the `dvc.lock` of a commit.
 
     Raises:
-        GitError: it is no output there.
+        GitError: the commit has no such output.
     """
     for stage in read_lock(commit).values():
         for out in stage.get("outs", []):
             if out["path"] == path:
                 return str(out["md5"])
-    raise GitError(f"{path} is no output in the {LOCK} of the commit {commit[:12]}; run dvc repro, and commit")
+    raise GitError(f"{path} is not an output in the {LOCK} of the commit {commit[:12]}; run dvc repro, and commit")
 
 
 def read_output(commit: str, name: str) -> bytes:
-    """Return the bytes of an output, such as `model`, at a commit: from DVC's cache or from its remote.
+    """Return the bytes of an output, such as `model`, at a commit, from DVC's cache or its remote.
 
     Raises:
-        DataError: they are in neither, the remote cannot be reached, or they are not what `dvc.lock` says.
+        DataError: they are in neither, the remote cannot be reached, or their MD5 differs from `dvc.lock`.
     """
     path = read_path(commit, name)
     expected = find_hash(commit, path)
@@ -73,7 +73,7 @@ def read_output(commit: str, name: str) -> bytes:
     if digest(data) != expected:
         raise DataError(
             f"{path} of the commit {commit[:12]} has the MD5 {digest(data)}, but {LOCK} says {expected}; "
-            "the cache or the remote is damaged: dvc push from where the model was trained"
+            "the cache or the remote is damaged: run dvc push where the model was trained"
         )
     return data
 
@@ -84,39 +84,39 @@ def load_model(commit: str) -> Model:
 
 
 def push_outputs() -> None:
-    """Push all that the workspace's `dvc.lock` names to the DVC remote.
+    """Push all outputs in the workspace's `dvc.lock` to the DVC remote.
 
     Raises:
-        DataError: the remote cannot be reached or written.
+        DataError: the remote cannot be reached or written to.
     """
-    with _reachable("what dvc.lock names"), Repo() as repo:
+    with _reachable("the outputs in dvc.lock"), Repo() as repo:
         repo.push()
 
 
 def check_out() -> None:
-    """Have the outputs in the workspace follow `dvc.lock`, where DVC has them; what it has not is left out."""
+    """Update the outputs in the workspace to `dvc.lock`, except those that DVC does not have."""
     try:
         with Repo() as repo:
             repo.checkout(allow_missing=True)
-    except DvcException as error:  # somebody has changed an output, which DVC does not overwrite
+    except DvcException as error:  # an output was changed, and DVC does not overwrite it
         print(  # noqa: T201
-            f"warning: the outputs here are not those of {LOCK} ({error}); save what you need of them, then "
+            f"warning: the outputs here differ from {LOCK} ({error}); save what you need of them, then run "
             "dvc checkout --force",
             file=sys.stderr,
         )
 
 
 def require_reproduced(stage: str) -> None:
-    """Make sure that a stage has run on exactly what lies here, and that what lies here came out of it.
+    """Check that a stage is up to date: `dvc.lock` matches its inputs and outputs in the workspace.
 
     Raises:
-        DataError: something differs.
+        DataError: an input or an output differs.
     """
     try:
         with Repo() as repo:
             status = repo.status(targets=[stage])
-    except Exception as error:  # each part of DVC has error types of its own
-        raise ConfigError(f"the stage {stage} cannot be looked at ({error}); run dvc repro") from error
+    except Exception as error:  # each part of DVC raises its own error types
+        raise ConfigError(f"the status of the stage {stage} cannot be read ({error}); run dvc repro") from error
     if status:
         changes = [
             f"{what}: {', '.join(items)}"
@@ -127,13 +127,12 @@ def require_reproduced(stage: str) -> None:
             if isinstance(items, dict)
         ]
         raise DataError(
-            f"{LOCK} does not say that the stage {stage} has passed for what lies here ({'; '.join(changes)}); "
-            "run dvc repro, commit, then run again"
+            f"{LOCK} is out of date for the stage {stage} ({'; '.join(changes)}); run dvc repro, commit, then run again"
         )
 
 
 def digest(data: bytes) -> str:
-    """Return the MD5 of bytes, as DVC names them."""
+    """Return the MD5 of bytes as DVC writes it."""
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
@@ -141,7 +140,7 @@ def digest(data: bytes) -> str:
 def _reachable(what: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # each kind of remote has error types of its own
+    except Exception as error:  # each kind of remote raises its own error types
         raise DataError(
             f"DVC could not transfer {what} ({type(error).__name__}: {error}); check the network, the credentials and "
             "dvc remote list, then run again"

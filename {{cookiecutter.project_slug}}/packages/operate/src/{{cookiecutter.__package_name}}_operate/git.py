@@ -1,4 +1,4 @@
-"""Git, as the commands of the life cycle use it: its refusals become sentences."""
+"""Run git for the lifecycle commands, and turn its failures into clear errors."""
 
 import os
 import subprocess
@@ -10,16 +10,16 @@ MOST_NAMES = 3
 
 
 class GitError(ProjectError):
-    """Git refused, or the repository is in no state to go on from."""
+    """Git failed, or the repository is not in a usable state."""
 
 
 def git(*arguments: str, cwd: Path | None = None, text: str = "") -> str:
-    """Run a git command, with a text as its input, and return what it printed.
+    """Run a git command with `text` as its standard input, and return its output.
 
     Raises:
-        GitError: it failed, with what it says.
+        GitError: the command failed; the message includes git's own.
     """
-    # git must not wait for a password that nobody types, nor speak another language than this code reads
+    # no password prompt, which nobody would answer; messages in English, whatever the user's locale
     environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     try:
         done = subprocess.run(  # noqa: S603
@@ -33,22 +33,22 @@ def git(*arguments: str, cwd: Path | None = None, text: str = "") -> str:
             check=False,
         )
     except FileNotFoundError as error:
-        raise GitError("git is not installed, and it keeps the versions of the model; install it") from error
+        raise GitError("git is not installed, but model versions are git tags; install it") from error
     if done.returncode:
-        raise GitError(f"git {' '.join(arguments[:2])}: {' '.join(done.stderr.split()) or 'it failed without a word'}")
+        raise GitError(f"git {' '.join(arguments[:2])}: {' '.join(done.stderr.split()) or 'it printed no reason'}")
     return done.stdout.strip()
 
 
 def read_commit(revision: str) -> str:
-    """Return the hash of the commit that a revision means.
+    """Return the hash of the commit that a revision refers to.
 
     Raises:
-        GitError: there is none.
+        GitError: there is no such commit.
     """
     try:
         return git("rev-parse", "--verify", "--end-of-options", revision + "^{commit}")
     except GitError as error:
-        raise GitError(f"git knows no commit {revision!r} here ({error}); commit, or git fetch --all --tags") from error
+        raise GitError(f"there is no commit {revision!r} here ({error}); commit, or git fetch --all --tags") from error
 
 
 def read_branch() -> str:
@@ -64,29 +64,29 @@ def read_branch() -> str:
 
 
 def require_author() -> None:
-    """Make sure that git knows who is acting.
+    """Check that git knows who is committing.
 
     Raises:
-        GitError: it does not.
+        GitError: no name or email address is configured.
     """
     try:
         git("var", "GIT_COMMITTER_IDENT")
     except GitError as error:
         raise GitError(
-            "git does not know who you are, and the history must say who did what; "
+            "git does not know who you are, but the history records who did what; run "
             "git config user.name NAME and git config user.email ADDRESS, then run again"
         ) from error
 
 
 def require_clean() -> None:
-    """Make sure that the working tree is what the commit says, and that nobody is about to change it.
+    """Check that the working tree matches the commit, and that no other git command is running.
 
     Raises:
-        GitError: it differs, has files that git does not know, or is locked.
+        GitError: it differs, has untracked files, or is locked.
     """
     if (lock := Path(git("rev-parse", "--git-path", "index.lock"))).exists():
         raise GitError(
-            f"another git command is at work here, or was killed and has left {lock}; wait for it, or remove the file"
+            f"another git command is running here, or was killed and left {lock}; wait for it, or remove the file"
         )
     if lines := git("status", "--porcelain").splitlines():
         names = ", ".join(line[2:].strip() for line in lines[:MOST_NAMES])
@@ -98,10 +98,10 @@ def require_clean() -> None:
 
 
 def require_history(folder: Path | None = None) -> None:
-    """Make sure that a clone, by default the one here, has the whole history, without which versions could be missing.
+    """Check that a clone, by default the current one, has its full history; in a shallow one, versions may be missing.
 
     Raises:
-        GitError: it is shallow.
+        GitError: the clone is shallow.
     """
     if git("rev-parse", "--is-shallow-repository", cwd=folder) == "true":
         raise GitError(
@@ -111,10 +111,10 @@ def require_history(folder: Path | None = None) -> None:
 
 
 def fetch(remote: str) -> None:
-    """Fetch what the remote has, tags too.
+    """Fetch the branches and tags of a remote.
 
     Raises:
-        GitError: it cannot be reached, or has other tags of the same names.
+        GitError: it cannot be reached, or has different tags with the same names.
     """
     try:
         git("fetch", "--quiet", "--tags", remote)
@@ -125,16 +125,16 @@ def fetch(remote: str) -> None:
         ) from error
 
 
-def push(remote: str, *refs: str, rehearse: bool = False) -> None:
-    """Push references, all or none; or only see whether that would work.
+def push(remote: str, *refs: str, dry_run: bool = False) -> None:
+    """Push references atomically; with `dry_run`, only check whether that would work.
 
     Raises:
-        GitError: the remote cannot be reached or does not take them.
+        GitError: the remote cannot be reached or rejects them.
     """
     try:
-        git("push", "--quiet", "--atomic", *(["--dry-run"] if rehearse else []), remote, *refs)
+        git("push", "--quiet", "--atomic", *(["--dry-run"] if dry_run else []), remote, *refs)
     except GitError as error:
         raise GitError(
-            f"the git remote {remote} did not take {', '.join(refs)} ({error}); nothing was changed: check the network "
-            f"and your permission, git pull --tags {remote} if others were first, then run again, or with --no-push"
+            f"git could not push {', '.join(refs)} to {remote} ({error}); nothing was changed: check the network "
+            f"and your permission, git pull --tags {remote} if others pushed first, then run again, or with --no-push"
         ) from error

@@ -1,4 +1,4 @@
-"""What operation knows of the pipeline: where it writes, and the commands that it offers."""
+"""The pipeline as operation sees it: the paths it writes, and the commands it offers."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ class PipelineError(ProjectError):
 
 
 class PipelinePaths(BaseModel):
-    """The paths that the pipeline reads and writes, as far as operation needs them."""
+    """The paths of the pipeline that operation needs."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -39,7 +39,7 @@ class _Config(BaseModel):
 
 
 def pipeline_paths() -> PipelinePaths:
-    """Return the paths of the pipeline in the current folder; no environment changes them.
+    """Return the paths of the pipeline in the current folder; they are the same in every environment.
 
     Raises:
         ConfigError: the configuration is absent, or a path is missing.
@@ -48,17 +48,17 @@ def pipeline_paths() -> PipelinePaths:
 
 
 def run_pipeline(command: str, *arguments: str) -> dict[str, Any]:
-    """Run a command of the pipeline in a process of its own, and return the JSON object that it prints.
+    """Run a command of the pipeline in a separate process, and return the JSON object that it prints.
 
     Raises:
-        PipelineError: it failed, or the pipeline is not installed here.
+        PipelineError: the command failed, or the pipeline is not installed here.
     """
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-m", PROGRAM, command, *arguments, "--json"], capture_output=True, text=True, check=False
     )
     if done.returncode == NO_SUCH_COMMAND:
         raise PipelineError(
-            f"the command {command} does not run here: it needs the training environment, requirements/train.txt "
+            f"the command {command} cannot run here: it needs the training environment, requirements/train.txt "
             f"({' '.join(done.stderr.split())[-200:]})"
         )
     if done.returncode:

@@ -1,4 +1,4 @@
-"""The settings of operation: the section `lifecycle` of the configuration, and its secrets."""
+"""The settings of operation: the `lifecycle` section of the configuration, and its secrets."""
 
 import os
 import re
@@ -11,31 +11,31 @@ from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX, Section, Settings, load_settings
 
 Event = Literal["ingestion", "data", "gate", "retraining", "drift", "release", "rollback"]
-STAGE = r"^[a-z][a-z0-9-]*$"  # what GTO takes, and a file can be called
+STAGE = r"^[a-z][a-z0-9-]*$"  # valid in GTO, and as a file name
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=STAGE)]
 
 
 class Promotion(Section):
-    """What a model must reach against the one in the stage.
+    """How a candidate must compare with the model in the stage.
 
     Attributes:
         margin: how much of the main metric (balanced accuracy or r²) it may lose.
-        confidence: of the interval of the difference.
-        resamples: of the bootstrap.
+        confidence: the confidence level of the interval of the difference.
+        resamples: the number of bootstrap resamples.
     """
 
     margin: Annotated[float, Field(ge=0)]
-    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    confidence: Annotated[float, Field(gt=0.5, le=0.9999)]
     resamples: Annotated[int, Field(ge=100)]
 
 
 class Release(Section):
-    """What a release leaves behind.
+    """Where a release puts the model.
 
     Attributes:
-        keep: how many released models stay beside the live file, for a rollback without network.
-        publish: an fsspec address (`s3://…`) where the model is put too; null for none.
+        keep: how many released models to keep beside the live model, for a rollback without network.
+        publish: an fsspec address (`s3://…`) to upload the model to as well; null for none.
     """
 
     keep: PositiveInt
@@ -43,11 +43,11 @@ class Release(Section):
 
 
 class Retraining(Section):
-    """How far a retrained model goes by itself.
+    """What happens to a retrained model automatically.
 
     Attributes:
-        stage: the stage to which it is promoted; null for none.
-        release: whether it is released there.
+        stage: the stage to promote it to; null for none.
+        release: whether to release it in that stage.
     """
 
     stage: Name | None
@@ -55,16 +55,16 @@ class Retraining(Section):
 
 
 class Drift(Section):
-    """What is compared, and what is too much.
+    """Which predictions are compared, and how much change raises an alarm.
 
     Attributes:
-        hours: the window of the prediction log.
-        min_rows: fewer say nothing.
-        max_rows: the latest so many are looked at.
-        false_alarms: how often a window that has not changed may raise an alarm, over all tests together.
-        psi: the population stability index that a change must reach to matter.
-        missing: the rise in the share of missing values that matters.
-        loss: how much of the main metric may be lost against the hold-out rows, once outcomes are known.
+        hours: how many hours of the prediction log to read.
+        min_rows: below this, drift is not reported.
+        max_rows: at most this many rows are read, newest first.
+        false_alarms: how often an unchanged window may raise an alarm, over all tests together.
+        psi: the population stability index that a change must reach to raise an alarm.
+        missing: the rise in the share of missing values that raises an alarm.
+        loss: how much of the main metric may be lost compared with the holdout, once outcomes are known.
     """
 
     hours: PositiveFloat
@@ -77,11 +77,11 @@ class Drift(Section):
 
 
 class Alerts(Section):
-    """Who is told of what.
+    """Which events are reported, and to whom.
 
     Attributes:
-        events: what is told.
-        urls: secret; addresses for apprise (https://github.com/caronc/apprise/wiki); nobody is told without.
+        events: the events to report.
+        urls: secret; addresses for apprise (https://github.com/caronc/apprise/wiki); without any, nothing is sent.
     """
 
     events: list[Event]
@@ -89,12 +89,12 @@ class Alerts(Section):
 
 
 class Lifecycle(Section):
-    """The whole section.
+    """The `lifecycle` section.
 
     Attributes:
-        remote: the git remote that `push` means.
-        push: whether versions, stages and retrained commits go there at once.
-        reports: the folder for reports on drift and on retraining.
+        remote: the git remote to push to.
+        push: whether to push versions, stages and retrained commits right away.
+        reports: the folder for reports on drift and retraining.
     """
 
     remote: str
@@ -108,14 +108,14 @@ class Lifecycle(Section):
 
 
 class LifecycleSettings(Settings):
-    """What the commands of the life cycle are told."""
+    """The settings of the lifecycle commands."""
 
     secrets: ClassVar = ("urls",)
     lifecycle: Lifecycle
 
 
 def load_lifecycle(stage: str | None = None) -> LifecycleSettings:
-    """Return the settings; of a stage, those of the environment of the same name, `config/<stage>.yaml`.
+    """Return the settings; with a stage, those of the environment of the same name, `config/<stage>.yaml`.
 
     Raises:
         ConfigError: a file cannot be read, or a setting is missing, unknown or ill-typed.
@@ -128,12 +128,12 @@ def load_lifecycle(stage: str | None = None) -> LifecycleSettings:
 def _check_stage(stage: str) -> str:
     if not re.match(STAGE, stage) or stage == "default":
         raise ConfigError(
-            f"{stage!r} is no name for a stage; expected small letters, digits and dashes, as in production"
+            f"{stage!r} is not a valid stage name; expected lower-case letters, digits and dashes, as in production"
         )
     path = Path(os.environ.get(f"{PREFIX}CONFIG", "config")) / f"{stage}.yaml"
     if not path.exists():
         raise ConfigError(
-            f"{path} does not exist, and a stage needs it to say where its live file is (paths.model); write it, as "
-            "production has its own, or name another stage"
+            f"{path} does not exist, but a stage needs it for the path of its live model (paths.model); create it, "
+            "with config/production.yaml as an example, or name another stage"
         )
     return stage

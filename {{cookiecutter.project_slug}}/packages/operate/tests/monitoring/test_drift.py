@@ -80,7 +80,7 @@ def test_new_category_is_found_and_named(model: Model, rows: pd.DataFrame, tmp_p
     scored.to_parquet(path, index=False)
     report = detect(model, read_scored(model.contract, path), SETTINGS)
     assert find(report, "colour").new == {"purple": 20}
-    assert "values that training never saw: purple (20)" in find(report, "colour").alarms
+    assert "values not seen in training: purple (20)" in find(report, "colour").alarms
     assert find(report, "colour").missing < 0.1
 
 
@@ -91,7 +91,7 @@ def test_number_beyond_the_contract_is_found(model: Model, rows: pd.DataFrame, t
     scored.to_parquet(path, index=False)
     finding = find(detect(model, read_scored(model.contract, path), SETTINGS), "length")
     assert list(finding.new.values()) == [20]
-    assert [alarm for alarm in finding.alarms if alarm.startswith("values that training never saw: other than ")]
+    assert [alarm for alarm in finding.alarms if alarm.startswith("values not seen in training: other than ")]
 
 
 def test_rising_share_of_missing_values_is_found(model: Model, rows: pd.DataFrame, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_shifted_output_is_found(model: Model, rows: pd.DataFrame, tmp_path: Pat
 def test_too_few_rows_are_said_and_nothing_is_guessed(model: Model, rows: pd.DataFrame, tmp_path: Path) -> None:
     report = look(model, draw(rows.assign(length=9.9), 1, count=49), tmp_path)
     assert (report.enough, report.findings, report.alarms) == (False, [], [])
-    assert "Too few rows to say anything: found 49, expected 50 or more." in render(report)
+    assert "Too few rows: found 49, expected 50 or more." in render(report)
 
 
 def test_report_has_three_forms_that_say_the_same(model: Model, rows: pd.DataFrame, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_prediction_that_is_no_number_is_refused(value: str, model: Model, rows:
     frame = rows.rename(columns={"weight": "prediction"}).astype({"prediction": object})
     frame.loc[3, "prediction"] = value
     frame.to_csv(tmp_path / "scored.csv", index=False)
-    with pytest.raises(DataError, match="the column prediction holds other things than numbers"):
+    with pytest.raises(DataError, match="the column prediction has values that are not numbers"):
         read_scored(model.contract, tmp_path / "scored.csv")
 
 

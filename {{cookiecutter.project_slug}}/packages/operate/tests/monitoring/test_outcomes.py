@@ -79,7 +79,7 @@ def test_outcomes_come_in_any_order_and_are_counted(
 def test_too_few_outcomes_are_said(model: Model, rows: pd.DataFrame, truth: pd.DataFrame, tmp_path: Path) -> None:
     report = look(model, rows, truth.iloc[:49], tmp_path)
     assert (report.enough, report.metrics, report.alarms) == (False, {}, [])
-    assert "Too few rows to say anything: found 49, expected 50 or more." in render(report)
+    assert "Too few rows: found 49, expected 50 or more." in render(report)
 
 
 @pytest.mark.parametrize("kind", ["binary"])
@@ -116,7 +116,7 @@ def test_column_of_rows_holds_whole_numbers(
     if sound:
         assert look(model, rows, numbered, tmp_path).rows == len(rows)
     else:
-        with pytest.raises(DataError, match="the column row holds something else than whole numbers"):
+        with pytest.raises(DataError, match="the column row has values that are not integers"):
             look(model, rows, numbered, tmp_path)
 
 

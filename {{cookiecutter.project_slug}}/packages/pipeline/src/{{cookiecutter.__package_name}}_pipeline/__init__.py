@@ -1,1 +1,1 @@
-"""The pipeline: ingest, validate, split, train, evaluate and gate, each a stage of `dvc.yaml` and a module here."""
+"""The pipeline: ingest, validate, split, train, evaluate and gate; each is a stage in `dvc.yaml` and a module here."""

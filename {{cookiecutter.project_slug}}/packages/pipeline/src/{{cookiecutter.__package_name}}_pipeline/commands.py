@@ -1,4 +1,4 @@
-"""The commands of the pipeline: its stages, a draft of a contract, and what operation asks for."""
+"""The commands of the pipeline: run a stage, draft a contract, and compare or measure models for operation."""
 
 import json
 from dataclasses import asdict
@@ -11,14 +11,14 @@ import typer
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
 Stage = Literal["ingest", "validate", "split", "train", "evaluate", "gate"]
-Confidence = Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the interval.")]
-Resamples = Annotated[int, typer.Option(min=100, help="Of the bootstrap.")]
+Confidence = Annotated[float, typer.Option(min=0.5, max=0.9999, help="The confidence level of the interval.")]
+Resamples = Annotated[int, typer.Option(min=100, help="The number of bootstrap resamples.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def stage(name: Annotated[Stage, typer.Argument(help="The stage to run.")]) -> None:
-    """Run one stage of the pipeline; `dvc repro` runs those that have changed."""
-    # imported late: each stage is a process of its own, and pays only for the libraries it uses
+    """Run one stage of the pipeline; `dvc repro` runs all stages that have changed."""
+    # imported late: each stage runs in its own process, which should load only the libraries it uses
     from .project import Project
 
     import_module(f".{name}", __package__).run(Project.load())
@@ -29,13 +29,13 @@ def draft_contract(
     target: Annotated[str, typer.Option(help="The column to predict.")],
     out: Annotated[Path | None, typer.Option(help="The file to write; by default, standard output.")] = None,
 ) -> None:
-    """Draft a contract (schema.yaml) from a table, for you to correct."""
+    """Draft a contract (schema.yaml) from a table, for you to review."""
     from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 
     from .draft_contract import draft_contract as draft
 
     if out is not None and out.resolve() == source.resolve():
-        raise DataError(f"{out} is the table itself; name another file for the draft")
+        raise DataError(f"{out} is the table itself; choose another file for the draft")
     text = draft(source, target)
     if out is None:
         print(text, end="")
@@ -48,7 +48,7 @@ def compare(
     new: Annotated[Path, typer.Argument(help="A model file.")],
     old: Annotated[Path, typer.Argument(help="The model file to compare it with.")],
     holdout: Annotated[Path, typer.Argument(help="A Parquet table of rows with their targets.")],
-    margin: Annotated[float, typer.Option(min=0, help="How much of the main metric the new model may lose.")] = 0.05,
+    margin: Annotated[float, typer.Option(min=0, help="How much worse the new model's main metric may be.")] = 0.05,
     confidence: Confidence = 0.95,
     resamples: Resamples = 9999,
     as_json: AsJson = False,
@@ -76,7 +76,7 @@ def measure(
     resamples: Resamples = 9999,
     as_json: AsJson = False,
 ) -> None:
-    """Measure outputs whose target is known; `outcomes` calls this."""
+    """Measure model outputs for known targets; `outcomes` calls this."""
     from {{ cookiecutter.__package_name }}_predict.contract import load_contract
 
     from .compare import Bootstrap, measure_outcomes

@@ -1,4 +1,4 @@
-"""Whether a model does worse than another on the same rows: a paired bootstrap of the main metric."""
+"""Compare two models on the same rows, by a paired bootstrap of the main metric."""
 
 from dataclasses import dataclass
 
@@ -14,13 +14,13 @@ from .dataset import load_dataset
 from .metrics import Metrics, main_metric, measure, shorten
 
 LEAST_ROWS = 30
-MOST_NUMBERS = 10_000_000  # at the same time in memory
+MOST_NUMBERS = 10_000_000  # in memory at the same time
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """How the interval of confidence is computed: its confidence, the number of resamples, and their seed."""
+    """How the confidence interval is computed: confidence level, number of resamples, and seed."""
 
     confidence: float
     resamples: int
@@ -29,7 +29,7 @@ class Bootstrap:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The difference in the main metric, new less old, with an interval of confidence; positive is better."""
+    """The difference in the main metric, new minus old, with a confidence interval; positive is better."""
 
     metric: str
     old: float
@@ -41,37 +41,37 @@ class Comparison:
 
     @property
     def passed(self) -> bool:
-        """Whether the interval leaves out a loss beyond the margin: the new model is not inferior."""
+        """Whether the interval excludes a loss beyond the margin: the new model is not inferior."""
         return self.low >= -self.margin
 
     def __str__(self) -> str:
         return (
             f"{self.metric} {self.new:.6g} against {self.old:.6g} on {self.rows} rows, difference "
-            f"{self.new - self.old:+.4g}, between {self.low:+.4g} and {self.high:+.4g}; allowed is a loss of "
+            f"{self.new - self.old:+.4g}, between {self.low:+.4g} and {self.high:+.4g}; the allowed loss is "
             f"{self.margin:g}{self._doubt}"
         )
 
     @property
     def _doubt(self) -> str:
-        """That the rows are too few, where the difference itself would be allowed."""
+        """A note that there are too few rows, if the difference itself would be allowed."""
         unsure = not self.passed and self.new - self.old >= -self.margin
-        return " (the holdout has too few rows to tell that it loses no more)" if unsure else ""
+        return " (the holdout has too few rows to rule out a larger loss)" if unsure else ""
 
 
 def compare(
     new: Model, old: Model, holdout: pa.Table, metrics: Metrics, margin: float, settings: Bootstrap
 ) -> Comparison:
-    """Return how a model does against another on a holdout.
+    """Compare a model with another on a holdout.
 
     The interval is a percentile interval of the paired bootstrap (Efron and Tibshirani, An Introduction to the
-    Bootstrap, 1993, chapter 13): rows are drawn together with what both models make of them.
+    Bootstrap, 1993, chapter 13): each row is drawn together with the outputs of both models.
 
     Args:
-        new: the model that wants to be promoted.
-        old: the one that is there.
+        new: the candidate.
+        old: the current model.
         holdout: rows and targets, under the contract of both.
-        metrics: what is measured.
-        margin: how much of the main metric the new one may lose.
+        metrics: the metrics of the recipe.
+        margin: how much worse the new model's main metric may be.
         settings: of the bootstrap.
     """
     contract, dataset = new.contract, load_dataset(holdout, new.contract)
@@ -85,9 +85,9 @@ def compare(
 
 
 def resample(scores: Floats, target: Floats, contract: Contract, settings: Bootstrap) -> tuple[float, float]:
-    """Return the interval of confidence of what rows add to the metric (see `score_rows`), both of shape (rows,).
+    """Return the confidence interval of the metric, from row scores (see `score_rows`) and targets of shape (rows,).
 
-    With fewer than `LEAST_ROWS` it is unbounded: resamples of a handful of rows know nothing of the others.
+    With fewer than `LEAST_ROWS` it is unbounded: so few rows do not represent the others.
     """
     if len(target) < LEAST_ROWS:
         return -np.inf, np.inf
@@ -106,29 +106,29 @@ def resample(scores: Floats, target: Floats, contract: Contract, settings: Boots
 
 
 def measure_outcomes(outputs: pa.Table, contract: Contract, metrics: Metrics, settings: Bootstrap) -> dict[str, object]:
-    """Return the metrics of outputs whose target is known, and the interval of confidence of the main one.
+    """Return the metrics of outputs for known targets, and the confidence interval of the main metric.
 
     Args:
-        outputs: a column `target` and the columns `output_0`, …, as the model gives them.
-        contract: of the model.
-        metrics: what is measured.
+        outputs: a column `target` and the columns `output_0`, …, as the model computes them.
+        contract: the contract of the model.
+        metrics: the metrics of the recipe.
         settings: of the bootstrap.
     """
     target = outputs.column("target").to_numpy()
     made = np.column_stack([outputs.column(name).to_numpy() for name in outputs.column_names if name != "target"])
     found = measure(target, made, contract, metrics)
     low, high = resample(score_rows(made, target, contract), target, contract, settings)
-    base = 0 if contract.classes else 1  # what rows add to r² starts from one
+    base = 0 if contract.classes else 1  # r² is one plus the mean of the row scores
     return {"metric": main_metric(contract), "metrics": found, "low": base + low, "high": base + high}
 
 
 def score_rows(outputs: Floats, target: Floats, contract: Contract) -> Floats:
-    """Return what each row adds to the metric, of shape (rows,): whether it is right, or its squared error, negative.
+    """Return each row's contribution to the metric, of shape (rows,): 1 if correct else 0, or minus the squared error.
 
     Args:
-        outputs: of a model, of shape (rows, classes or 1).
+        outputs: the outputs of a model, of shape (rows, classes or 1).
         target: of shape (rows,); the index of the class, or the number.
-        contract: whether it is a classification.
+        contract: says whether this is a classification.
     """
     if contract.classes:
         return np.asarray(outputs.argmax(axis=1) == target, dtype=np.float64)
@@ -136,7 +136,7 @@ def score_rows(outputs: Floats, target: Floats, contract: Contract) -> Floats:
 
 
 def _balanced_mean(scores: Floats, target: Floats, axis: int = -1) -> Floats:
-    """Return the mean over the classes of each class's mean: for right answers, the balanced accuracy."""
+    """Return the mean of the class means: the balanced accuracy, if scores are 1 for a correct answer and else 0."""
     rights = [target == code for code in np.unique(target)]
     counts = [right.sum(axis=axis) for right in rights]
     sums = [np.where(right, scores, 0).sum(axis=axis) for right in rights]
@@ -146,5 +146,5 @@ def _balanced_mean(scores: Floats, target: Floats, axis: int = -1) -> Floats:
 
 
 def _share_of_variance(scores: Floats, target: Floats, axis: int = -1) -> Floats:
-    """Return the mean as a share of the target's variance: for negative squared errors, r² less one."""
+    """Return the mean divided by the target's variance: r² minus one, if the scores are negative squared errors."""
     return np.asarray(scores.mean(axis=axis) / target.var(axis=axis))

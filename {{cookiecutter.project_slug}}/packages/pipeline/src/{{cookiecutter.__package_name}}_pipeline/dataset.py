@@ -1,4 +1,4 @@
-"""Rows and their targets, as scikit-learn takes them."""
+"""Rows and their targets as arrays for scikit-learn."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ class Dataset:
 
 
 def read_table(path: Path) -> pa.Table:
-    """Return a table that an earlier stage wrote.
+    """Return a table written by an earlier stage.
 
     Raises:
         DataError: it is absent or damaged.
@@ -42,7 +42,7 @@ def load_dataset(table: pa.Table, contract: Contract) -> Dataset:
     """Return a clean table as arrays.
 
     Raises:
-        DataError: rows break the contract: the table was made under another contract.
+        DataError: rows break the contract, because the table was made under another one.
     """
     checked = check_batch(table, {**contract.features, **contract.target}, "the clean table")
     if not checked.good.all():

@@ -1,4 +1,4 @@
-"""Draft a contract from a table, for a person to correct; all rows fit the draft, but for a few broken values."""
+"""Draft a contract from a table, for a person to review; all rows keep it, except for a few invalid values."""
 
 from pathlib import Path
 
@@ -17,11 +17,11 @@ from {{ cookiecutter.__package_name }}_predict.fields import INTEGER_MAX, Boolea
 from {{ cookiecutter.__package_name }}_predict.yamlfile import parse_yaml
 
 MOST_VALUES = 50
-SINGLE_MAX = 2**24  # beyond it, single precision skips integers
-MOST_BROKEN = 0.1  # of the values that are there; with more, a column is not of that type
+SINGLE_MAX = 2**24  # above it, single precision skips integers
+MOST_BROKEN = 0.1  # share of the present values; above it, a column is not of that type
 HEADER = """\
-# Drafted from {name}: {rows} rows. Check each line: a range or a list of values here is what these rows happened to
-# hold, and production will refuse whatever lies outside.
+# Drafted from {name}: {rows} rows. Check each line: a range or a list of values is only what these rows happened to
+# contain, and production will reject everything else.
 """
 
 
@@ -29,8 +29,8 @@ def draft_contract(source: Path, target: str) -> str:
     """Return the text of a `schema.yaml` for a CSV or Parquet file.
 
     Raises:
-        DataError: the file cannot be read, has no such column, or nothing in it can be a feature or the target.
-        ConfigError: a column has a name or values that no contract can have.
+        DataError: the file cannot be read, lacks the target, or has no column that can be a feature or the target.
+        ConfigError: a column has a name or values that a contract cannot have.
     """
     table = _load_table(source)
     if target not in table.column_names:
@@ -42,9 +42,9 @@ def draft_contract(source: Path, target: str) -> str:
         goal = {"type": "category", "values": _texts(table.column(target))}
     features = {name: field for name, field in fields.items() if field}
     if not goal:
-        raise DataError(f"{source}: the target {target!r} has neither numbers nor few different texts: {notes}")
+        raise DataError(f"{source}: the target {target!r} has neither numbers nor a few distinct texts: {notes}")
     if not features:
-        raise DataError(f"{source}: beside the target, no column can be a feature: {notes}")
+        raise DataError(f"{source}: apart from the target, no column can be a feature: {notes}")
     text = HEADER.format(name=source.name, rows=table.num_rows) + "".join(f"# {note}\n" for note in notes)
     text += yaml.safe_dump({"features": features, "target": {target: goal}}, sort_keys=False, allow_unicode=True)
     parse_yaml(text, f"the draft from {source}", Contract)
@@ -65,7 +65,7 @@ def _load_table(source: Path) -> pa.Table:
 
 
 def _draft_field(name: str, column: pa.ChunkedArray, notes: list[str]) -> dict[str, object] | None:
-    """Return the field for a column, or nothing where it is no feature; add what a person should know to the notes."""
+    """Return the field for a column, or None if it cannot be a feature; add remarks for the reviewer to the notes."""
     table = pa.table({name: column})
     number = check_batch(table, {name: Number(type="number", missing=True)}, "the table")
     present = int((~np.isnan(number.columns[name])).sum()) + len(number.reasons)
@@ -77,7 +77,7 @@ def _draft_field(name: str, column: pa.ChunkedArray, notes: list[str]) -> dict[s
         return {"type": "boolean", **missing}
     values = _texts(column)
     if not values or len(values) > MOST_VALUES or _are_dates(column, values):
-        notes.append(f"left out: {name!r} is empty, a date, or has more than {MOST_VALUES} different texts")
+        notes.append(f"left out: {name!r} is empty, a date, or has more than {MOST_VALUES} distinct texts")
         return None
     return {"type": "category", "values": values, **missing}
 
@@ -89,10 +89,10 @@ def _draft_number(
     whole = bool((numbers == numbers.round()).all())
     low, high = float(numbers.min()), float(numbers.max())
     if whole and max(abs(low), abs(high)) > INTEGER_MAX:
-        notes.append(f"left out: {name!r} has integers beyond 2^53, which no model tells apart; an identifier?")
+        notes.append(f"left out: {name!r} has integers beyond 2^53, which no model can distinguish; an identifier?")
         return None
     if whole and max(abs(low), abs(high)) > SINGLE_MAX:
-        notes.append(f"check: {name!r} has integers beyond 16,777,216, which blur in single precision; an identifier?")
+        notes.append(f"check: {name!r} has integers beyond 16,777,216, which single precision rounds; an identifier?")
     bounds = {"minimum": int(low), "maximum": int(high)} if whole else {"minimum": low, "maximum": high}
     return {"type": "integer" if whole else "number", **bounds, **missing}
 
@@ -104,7 +104,7 @@ def _fits(checked: Checked, present: int) -> bool:
 def _note_broken(name: str, checked: Checked, notes: list[str]) -> None:
     if checked.reasons:
         row, reason = next(iter(checked.reasons.items()))
-        notes.append(f"check: {name!r} is numeric but for {len(checked.reasons)} values; row {row + 1}: {reason}")
+        notes.append(f"check: {name!r} is numeric except for {len(checked.reasons)} values; row {row + 1}: {reason}")
 
 
 def _texts(column: pa.ChunkedArray) -> list[str]:

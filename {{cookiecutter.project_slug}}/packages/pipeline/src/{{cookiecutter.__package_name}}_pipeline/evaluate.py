@@ -1,4 +1,4 @@
-"""Stage 5: predict for the holdout with the code that production runs, and record how well it does."""
+"""Stage 5: predict for the holdout with the code that production runs, and measure the result."""
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,11 @@ from .project import Project
 
 
 class SkewError(ProjectError):
-    """The exported model computes other numbers than the pipeline it was made from."""
+    """The exported model computes different outputs from the estimator that it was exported from."""
 
 
 def run(project: Project) -> None:
-    """Check the candidate for skew, measure it on the hold-out rows, and write metrics, plots and the model card."""
+    """Check the candidate for skew, measure it on the holdout, and write metrics, plots and the model card."""
     paths, contract, metrics = project.paths, project.contract, project.recipe.metrics
     model = Model.load(paths.candidate, contract=contract)
     train = load_dataset(read_table(paths.train), contract)
@@ -42,7 +42,7 @@ def run(project: Project) -> None:
 
 
 def measure_skew(model: Model, features: Matrix, reference: npt.NDArray[np.float64]) -> float:
-    """Return the largest difference between the exported model's outputs and scikit-learn's own for the same rows.
+    """Return the largest difference between the exported model's outputs and scikit-learn's for the same rows.
 
     Raises:
         SkewError: a difference is beyond what single precision explains.
@@ -52,7 +52,7 @@ def measure_skew(model: Model, features: Matrix, reference: npt.NDArray[np.float
     if len(wrong):
         row = int(wrong[0])
         raise SkewError(
-            f"train/serve skew: {len(wrong)} of {len(features)} training rows get other outputs from the export; "
+            f"train/serve skew: {len(wrong)} of {len(features)} training rows get other outputs from the model file; "
             f"row {row + 1}: found {outputs[row].tolist()}, expected {reference[row].tolist()}; "
             "a step of the pipeline converts to ONNX differently: change that step"
         )

@@ -1,4 +1,4 @@
-"""Turn a fitted estimator and its contract into one ONNX file that describes and verifies itself."""
+"""Export a fitted estimator and its contract as one ONNX file that describes and verifies itself."""
 
 from typing import Any
 
@@ -26,21 +26,21 @@ OPSET = 21
 GOLDEN_ROWS = 8
 PERCENTILES = np.linspace(0, 1, 101)
 Outputs = npt.NDArray[np.float64]
-Estimator = Any  # scikit-learn has no type for what has fit and predict
+Estimator = Any  # scikit-learn has no common type for estimators
 
 
 def export(estimator: Estimator, contract: Contract, lineage: Lineage, features: Matrix) -> bytes:
-    """Return the model file's bytes: the same for the same arguments.
+    """Return the bytes of the model file; equal arguments give equal bytes.
 
     Args:
-        estimator: fitted.
-        contract: what it was fitted under.
+        estimator: the fitted estimator.
+        contract: the contract that it was fitted under.
         lineage: what it was fitted from.
         features: the training rows, of shape (rows, features).
     """
     options = {id(estimator): {"zipmap": False}} if contract.classes else None
     kind = [(INPUT, FloatTensorType([None, features.shape[1]]))]
-    # without a name the graph gets a random one, and no two files are equal
+    # without a name the graph gets a random one, and no two files would be equal
     model = to_onnx(estimator, initial_types=kind, options=options, name="model", target_opset=OPSET)
     _sort_opsets(model)
     outputs = compute_outputs(estimator, features, contract)
@@ -56,16 +56,16 @@ def export(estimator: Estimator, contract: Contract, lineage: Lineage, features:
 
 
 def compute_outputs(estimator: Estimator, features: Matrix, contract: Contract) -> Outputs:
-    """Return what scikit-learn computes, of shape (rows, classes or 1): the reference for the exported model."""
+    """Return scikit-learn's outputs, of shape (rows, classes or 1): the reference for the exported model."""
     if contract.classes:
         return np.asarray(estimator.predict_proba(features), dtype=np.float64)
     return np.asarray(estimator.predict(features), dtype=np.float64).reshape(-1, 1)
 
 
 def make_golden(estimator: Estimator, features: Matrix, contract: Contract) -> Golden:
-    """Return rows that run through the range of each feature, one of them with all missing that may be.
+    """Return rows that cover the range of each feature, plus one in which every optional value is missing.
 
-    They are composed feature by feature, so that no row of the training data goes into the file.
+    They are composed feature by feature, so that no row of the training data ends up in the file.
     """
     columns = {}
     for (name, field), column in zip(contract.features.items(), features.T, strict=True):
@@ -79,14 +79,14 @@ def make_golden(estimator: Estimator, features: Matrix, contract: Contract) -> G
 
 
 def _sort_opsets(model: ModelProto) -> None:
-    """Put the operator sets in order: the converter takes them from a set, whose order differs from run to run."""
+    """Sort the operator sets: the converter takes them from a set, whose order differs from run to run."""
     opsets = sorted(model.opset_import, key=lambda opset: opset.domain)
     del model.opset_import[:]
     model.opset_import.extend(opsets)
 
 
 def describe_training(features: Matrix, outputs: Outputs, contract: Contract) -> ReferenceStatistics:
-    """Return how the training rows and the model's outputs on them are distributed."""
+    """Return the reference statistics: how the training rows and the model's outputs on them are distributed."""
     columns = {
         name: _levels(column, field.values) if isinstance(field, Category) else _percentiles(column)
         for (name, field), column in zip(contract.features.items(), features.T, strict=True)

@@ -1,4 +1,4 @@
-"""Fetch tables from a path or an address, byte for byte."""
+"""Fetch tables unchanged from a path or an address."""
 
 import shutil
 from pathlib import Path
@@ -15,14 +15,14 @@ CHUNK = 1 << 20
 
 
 def fetch_tables(source: str, folder: Path) -> None:
-    """Copy the files of a source into a folder, under their own names.
+    """Copy the files of a source into a folder, keeping their names.
 
     Args:
         source: a path or an fsspec address (`s3://…`, `https://…`) of a CSV or Parquet file, or of a folder of them.
-        folder: where the files go.
+        folder: where to write the files.
 
     Raises:
-        DataError: the source cannot be read, or holds no table.
+        DataError: the source cannot be read, or contains no table.
     """
     try:
         filesystem, address = fsspec.url_to_fs(source)
@@ -38,7 +38,7 @@ def fetch_tables(source: str, folder: Path) -> None:
                     shutil.copyfileobj(counted, local, CHUNK)
     except DataError:
         raise
-    except Exception as error:  # each of fsspec's backends has error types of its own
+    except Exception as error:  # each fsspec backend raises its own error types
         raise DataError(
             f"the source {source} cannot be read ({type(error).__name__}: {error}); "
             "correct paths.source in config/default.yaml, or check the network and the credentials"
@@ -51,7 +51,7 @@ def _list_tables(filesystem: fsspec.AbstractFileSystem, address: str) -> list[st
         return [address]
     files = sorted(file for file in filesystem.ls(address, detail=False) if file.lower().endswith(SUFFIXES))
     if not files:
-        raise DataError(f"the source {address} holds no table; expected files that end in {' or '.join(SUFFIXES)}")
+        raise DataError(f"the source {address} contains no table; expected files that end in {' or '.join(SUFFIXES)}")
     return files
 
 

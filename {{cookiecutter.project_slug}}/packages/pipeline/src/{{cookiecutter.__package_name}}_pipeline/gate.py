@@ -1,4 +1,4 @@
-"""Stage 6: let a candidate become the model only if it is good enough, beats the dummy baseline, and nothing leaks."""
+"""Stage 6: accept a candidate as the model only if it is good enough, beats the dummy baseline, and has no leakage."""
 
 import json
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ class GateError(ProjectError):
 
 @dataclass(frozen=True)
 class Gate:
-    """One condition: what was found, the limit, on which side of it a model passes, and the parameter that says so."""
+    """One condition: the value found, its limit, on which side of it a model passes, and the parameter that sets it."""
 
     name: str
     param: str
@@ -46,7 +46,7 @@ class Gate:
 
     @property
     def passed(self) -> bool:
-        """Whether the condition holds; a value that is not a number never passes."""
+        """Whether the condition holds; NaN never passes."""
         return self.found >= self.limit if self.at_least else self.found <= self.limit
 
     @property
@@ -56,10 +56,10 @@ class Gate:
 
 
 def run(project: Project) -> None:
-    """Check the candidate against each gate; if it passes them all, it becomes the model, with its metrics inside.
+    """Check the candidate against each gate; if it passes them all, write it as the model, including its metrics.
 
     Raises:
-        GateError: it does not; the model is left as it was.
+        GateError: it does not pass; the model is left unchanged.
     """
     paths, params = project.paths, project.params
     evaluation = read_evaluation(paths.metrics)
@@ -72,7 +72,7 @@ def run(project: Project) -> None:
             f"{gate.name}: found {gate.found:.9g}, allowed {gate.allowed} (gate.{gate.param})" for gate in failed
         )
         raise GateError(
-            f"the gate refused the candidate: {reasons}; {paths.model} is left as it was: "
+            f"the gate refused the candidate: {reasons}; {paths.model} is unchanged: "
             "correct the data, the model or the limits in params.yaml"
         )
     Model.load(paths.candidate, contract=project.contract)
@@ -83,13 +83,13 @@ def run(project: Project) -> None:
 def list_gates(
     evaluation: Evaluation, leaks: Mapping[str, float], params: GateParams, contract: Contract
 ) -> list[Gate]:
-    """Return every condition, with what the evaluation found.
+    """Return every condition, with the values that the evaluation found.
 
     Args:
         evaluation: of the candidate.
-        leaks: for each feature, how well it predicts the target alone.
+        leaks: for each feature, how well it alone predicts the target.
         params: the limits.
-        contract: whether it is a classification.
+        contract: says whether this is a classification.
     """
     model, dummy = evaluation.model, evaluation.dummy
     main = main_metric(contract)
@@ -117,12 +117,12 @@ def list_gates(
 
 
 def score_single_features(dataset: Dataset, contract: Contract, seed: int) -> dict[str, float]:
-    """Return how well each feature predicts the target alone: a small tree's balanced accuracy or r², cross-validated.
+    """Return how well each feature alone predicts the target: a small tree's cross-validated balanced accuracy or r².
 
-    A feature that alone almost determines the target was most likely made from it, and will not be there in time.
+    A feature that alone almost determines the target was probably derived from it, and is unknown at prediction time.
 
     Raises:
-        DataError: a class has too few rows to be both learned and tested.
+        DataError: a class has too few rows for cross-validation.
     """
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(dataset.target))[:MOST_ROWS])
@@ -138,7 +138,7 @@ def score_single_features(dataset: Dataset, contract: Contract, seed: int) -> di
 
 
 def _count_folds(target: npt.NDArray[np.float64], contract: Contract) -> int:
-    """Return as many folds as there are, or as the rarest class has rows."""
+    """Return the number of folds: `FOLDS`, or the number of rows of the rarest class if that is smaller."""
     counts = np.bincount(target.astype(int), minlength=len(contract.classes))
     if counts.min() < 2:
         rare = contract.classes[int(counts.argmin())]
@@ -147,7 +147,7 @@ def _count_folds(target: npt.NDArray[np.float64], contract: Contract) -> int:
 
 
 def read_evaluation(path: Path) -> Evaluation:
-    """Return what the evaluate stage wrote.
+    """Return the evaluation written by the evaluate stage.
 
     Raises:
         DataError: it is absent or damaged.

@@ -1,4 +1,4 @@
-"""Stage 1: have the team's source write its tables into the raw folder."""
+"""Stage 1: write the tables of the team's source into the raw folder."""
 
 import shutil
 from pathlib import Path
@@ -10,10 +10,10 @@ from .project import Project
 
 
 def run(project: Project) -> None:
-    """Replace the raw folder by what the source has now; if anything fails, it stays as it was.
+    """Replace the raw folder with the current tables of the source; a failure leaves it unchanged.
 
     Raises:
-        DataError: the source cannot be read, or gives no table, or an empty one.
+        DataError: the source cannot be read, or writes no table, or an empty one.
     """
     source, folder = project.paths.source, project.paths.raw
     partial = folder.with_name(f".{folder.name}.partial")
@@ -31,6 +31,6 @@ def run(project: Project) -> None:
 def _require_tables(folder: Path, source: str) -> None:
     tables = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if not tables:
-        raise DataError(f"the source {source} gave no table; expected files that end in {' or '.join(SUFFIXES)}")
+        raise DataError(f"the source {source} wrote no table; expected files that end in {' or '.join(SUFFIXES)}")
     if empty := [path.name for path in tables if not path.stat().st_size]:
         raise DataError(f"{', '.join(empty)} from the source {source} is empty; expected rows")

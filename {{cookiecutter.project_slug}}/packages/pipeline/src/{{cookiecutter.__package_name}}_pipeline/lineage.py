@@ -17,7 +17,7 @@ DVC_YAML, DVC_IGNORE = Path("dvc.yaml"), Path(".dvcignore")
 
 
 def read_lineage(params: Params) -> Lineage:
-    """Return the MD5 of everything that `dvc.yaml` declares as the train stage's inputs, and its parameters.
+    """Return the MD5 of each input that `dvc.yaml` declares for the train stage, and the parameters.
 
     Raises:
         ConfigError: `dvc.yaml` has no train stage, or one of its inputs does not exist.
@@ -35,7 +35,7 @@ def read_lineage(params: Params) -> Lineage:
 def hash_path(path: Path) -> str:
     """Return the MD5 of a file or a folder as DVC computes it.
 
-    That of a folder is the MD5 of the JSON list of its files, without those that `.dvcignore` names
+    The MD5 of a folder is that of the JSON list of its files, except those that `.dvcignore` excludes
     (https://dvc.org/doc/user-guide/project-structure/internal-files#structure-of-the-cache-directory).
     """
     if path.is_file():
@@ -47,7 +47,7 @@ def hash_path(path: Path) -> str:
     files = (file for file in path.rglob("*") if file.is_file() and not ignored.match_file(file.as_posix()))
     hashes = {file.relative_to(path).as_posix(): hash_path(file) for file in files}
     if not hashes:
-        raise FileNotFoundError(f"{path} does not exist, or holds no file")
+        raise FileNotFoundError(f"{path} does not exist, or contains no file")
     entries = [{"md5": hashes[name], "relpath": name} for name in sorted(hashes)]
     return f"{_md5(json.dumps(entries).encode()).hexdigest()}.dir"
 

@@ -1,4 +1,4 @@
-"""Metrics: functions of a target and a model's outputs, by name."""
+"""Metrics: named functions of a target and a model's outputs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ Metric = Callable[[npt.NDArray[Any], npt.NDArray[np.float64]], float]
 
 @dataclass(frozen=True)
 class Metrics:
-    """The metrics of each kind of problem.
+    """The metrics for classification and for regression.
 
     A metric takes the target, of shape (rows,), and the outputs. For a classification these are class indices and
-    probabilities, of shape (rows, classes); for a regression numbers, and predicted numbers of shape (rows, 1).
+    probabilities, of shape (rows, classes); for a regression, numbers and predicted numbers of shape (rows, 1).
     """
 
     classification: Mapping[str, Metric]
     regression: Mapping[str, Metric]
 
     def of(self, contract: Contract) -> Mapping[str, Metric]:
-        """Return the metrics of a contract's kind of problem.
+        """Return the metrics for the kind of problem that a contract describes.
 
         Raises:
             ConfigError: the main metric is not among them.
@@ -47,7 +47,7 @@ def measure(
     """Return the metrics of outputs of shape (rows, classes or 1) for a target of shape (rows,).
 
     Raises:
-        DataError: a metric is not a number, because there are too few rows.
+        DataError: a metric is not a finite number, because there are too few rows.
     """
     actual = target.astype(int) if contract.classes else target
     found = {name: float(metric(actual, outputs)) for name, metric in metrics.of(contract).items()}
@@ -57,5 +57,5 @@ def measure(
 
 
 def shorten(value: float) -> float:
-    """Return a number with six significant digits."""
+    """Round a number to six significant digits."""
     return float(f"{value:.6g}")

@@ -1,4 +1,4 @@
-"""The model card: what the model is, how well it does and what it was made from."""
+"""The model card: what the model is, how well it performs, and what it was made from."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def write_card(path: Path, model: Model, evaluation: Evaluation) -> None:
     Args:
         path: the file.
         model: the candidate.
-        evaluation: how it did.
+        evaluation: the results of the candidate.
     """
     with whole_file(path) as file:
         file.write(render_card(model, evaluation).encode())
@@ -45,7 +45,7 @@ def render_card(model: Model, evaluation: Evaluation) -> str:
             "",
             *markdown_table(("field", "expected", "meaning"), fields),
             "",
-            "It refuses anything else.",
+            "It rejects anything else.",
             "",
             "## Made from",
             "",

@@ -1,4 +1,4 @@
-"""The plots of an evaluation, each as a table for `dvc plots` and as a picture for people."""
+"""The plots of an evaluation, each as a table for `dvc plots` and as an image for people."""
 
 import csv
 import io
@@ -22,10 +22,10 @@ def write_plots(folder: Path, target: Array, outputs: Array, contract: Contract)
     """Write `confusion` and `calibration` for a classification, `residuals` for a regression, as CSV and PNG.
 
     Args:
-        folder: where they go.
+        folder: where to write them.
         target: of shape (rows,).
         outputs: of shape (rows, classes or 1).
-        contract: which of the two it is.
+        contract: says which of the two this is.
     """
     if not contract.classes:
         label = f"{contract.target_name} {getattr(contract.target_field, 'unit', '')}".strip()
@@ -36,9 +36,9 @@ def write_plots(folder: Path, target: Array, outputs: Array, contract: Contract)
 
 
 def calibrate(target: npt.NDArray[np.int64], outputs: Array) -> list[tuple[float, float, int]]:
-    """Return the reliability curve: mean predicted probability, observed share and count, for each bin that has any.
+    """Return the reliability curve: mean predicted probability, observed share and count of each non-empty bin.
 
-    Of two classes, the forecasts are the second's probabilities; of more, those of each class against the rest.
+    For two classes, the forecasts are the second's probabilities; for more, those of each class against the rest.
     """
     classes = np.arange(outputs.shape[1])[1 if outputs.shape[1] == 2 else 0 :]
     happened = (target[:, None] == classes).ravel()
@@ -54,7 +54,7 @@ def calibrate(target: npt.NDArray[np.int64], outputs: Array) -> list[tuple[float
 def _write_confusion(
     folder: Path, actual: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: Sequence[str]
 ) -> None:
-    step = max(1, len(actual) // MOST_PAIRS)  # the picture counts all, the table in git has a share of them
+    step = max(1, len(actual) // MOST_PAIRS)  # the image counts all pairs, the table in git only a sample
     pairs = zip(actual[::step].tolist(), predicted[::step].tolist(), strict=True)
     _write_table(folder / "confusion.csv", ("actual", "predicted"), ((classes[a], classes[p]) for a, p in pairs))
     counts = np.zeros((len(classes), len(classes)), dtype=int)

@@ -1,4 +1,4 @@
-"""The preparation of the contract's columns, as steps that can be exported with the estimator."""
+"""Prepare the contract's columns, in steps that can be exported with the estimator."""
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
@@ -14,9 +14,9 @@ def prepare_columns(contract: Contract, *, scale: bool) -> ColumnTransformer:
     """Return an unfitted transformer: medians for missing numbers, an indicator column for each value of a category.
 
     Args:
-        contract: whose features are the columns, in its order.
-        scale: whether to standardise numbers. Trees do without: scaling changes nothing for them, and in single
-            precision it moves rows across splits.
+        contract: its features are the columns, in this order.
+        scale: whether to standardise numbers. Trees do not need it, and rounding to single precision can then move
+            rows across splits.
     """
     fields = list(contract.features.values())
     categories = [index for index, field in enumerate(fields) if isinstance(field, Category)]
@@ -29,7 +29,7 @@ def prepare_columns(contract: Contract, *, scale: bool) -> ColumnTransformer:
             (
                 "categories",
                 make_pipeline(
-                    SimpleImputer(strategy="constant", fill_value=-1),  # no level: all its columns are zero
+                    SimpleImputer(strategy="constant", fill_value=-1),  # not a level: all its columns become zero
                     OneHotEncoder(categories=levels, handle_unknown="ignore", sparse_output=False, dtype=np.float32),
                 ),
                 categories,

@@ -1,4 +1,4 @@
-"""The project's paths, parameters, contract and recipe, each read from the one place where it is written."""
+"""The project's paths, parameters, contract and recipe, each read from its single source."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ PARAMS = Path("params.yaml")
 
 
 class Strict(BaseModel):
-    """Base of parameters: unknown keys are refused, nothing changes afterwards."""
+    """Base of the parameters: unknown keys are rejected, and instances are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -43,7 +43,7 @@ class Paths(Strict):
 
 
 class Config(BaseModel):
-    """What the pipeline reads of the configuration; other sections belong to others."""
+    """The part of the configuration that the pipeline reads; other packages read the other sections."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -95,7 +95,7 @@ class Project:
         """Read the project in the current folder, with the installed recipe or another.
 
         Raises:
-            ConfigError: a file is absent, or has an unknown, missing or ill-typed key, which the message names.
+            ConfigError: a file is absent, or has an unknown, missing or invalid key, which the message names.
         """
         recipe = recipe or load_recipe()
         paths = load_yaml(CONFIG, Config).paths

@@ -1,4 +1,4 @@
-"""The recipe: all that the pipeline knows of the team's science."""
+"""The recipe: the pipeline's only interface to the team's science."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ class Recipe:
 
     Attributes:
         source: writes the tables at an address into an empty folder, as CSV or Parquet files.
-        features: returns the columns that the estimator sees, each of shape (rows,), from those of the contract.
-        split: returns the training rows and the holdout of a table, for a share of rows and a seed.
-        estimator: returns an unfitted scikit-learn estimator, for the section `train` of params.yaml and a seed.
+        features: returns the columns that the estimator uses, each of shape (rows,), from those of the contract.
+        split: splits a table into training rows and a holdout, given the holdout's share and a seed.
+        estimator: returns an unfitted scikit-learn estimator, given the section `train` of params.yaml and a seed.
         parameters: the type of that section.
-        metrics: what an evaluation measures.
+        metrics: the metrics of an evaluation.
     """
 
     source: Callable[[str, Path], None]
@@ -42,10 +42,10 @@ class Recipe:
 
 
 def load_recipe() -> Recipe:
-    """Return the recipe of the installed distribution that has one, as an entry point of the group `<package>.recipe`.
+    """Return the recipe that an installed distribution declares in the entry point group `<package>.recipe`.
 
     Raises:
-        ConfigError: none has one, more than one has, or what it names is no recipe.
+        ConfigError: no distribution or more than one declares a recipe, or it is not a `Recipe`.
     """
     found = list(entry_points(group=GROUP))
     if len(found) != 1:

@@ -1,4 +1,4 @@
-"""Stage 3: split the clean rows into training rows and the holdout, as the team's function says."""
+"""Stage 3: split the clean rows into training rows and the holdout with the team's function."""
 
 import pyarrow.parquet as pq
 
@@ -21,7 +21,7 @@ def run(project: Project) -> None:
     if not train.num_rows or not holdout.num_rows:
         raise DataError(
             f"split.py returned {train.num_rows} training rows and a holdout of {holdout.num_rows} from "
-            f"{table.num_rows} rows; expected rows in both"
+            f"{table.num_rows} rows; expected rows in both; correct split.py"
         )
     for path, part in ((paths.train, train), (paths.holdout, holdout)):
         with whole_file(path) as file:

@@ -11,16 +11,16 @@ from {{ cookiecutter.__package_name }}_predict.errors import DataError
 def random_split(
     table: pa.Table, holdout_share: float, seed: int, stratify: npt.NDArray[np.object_] | None = None
 ) -> tuple[pa.Table, pa.Table]:
-    """Return training rows and holdout, drawn at random, each in the order of the table.
+    """Split a table at random into training rows and a holdout, each in the order of the table.
 
     Args:
         table: the rows.
-        holdout_share: how many of them are held out.
-        seed: the same rows are drawn for the same seed.
+        holdout_share: the share of rows to hold out.
+        seed: equal seeds draw equal rows.
         stratify: of shape (rows,); each of its values keeps its share in both parts.
 
     Raises:
-        DataError: there are too few rows, of one value or in all.
+        DataError: there are too few rows in total, or too few with one of the values.
     """
     try:
         train, holdout = train_test_split(

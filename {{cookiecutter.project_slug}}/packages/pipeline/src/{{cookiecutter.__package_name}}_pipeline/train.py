@@ -1,4 +1,4 @@
-"""Stage 4: fit the team's estimator, and export it as one ONNX file."""
+"""Stage 4: fit the team's estimator, and export it as an ONNX file."""
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +29,7 @@ def run(project: Project) -> None:
 
 
 def fit(dataset: Dataset, project: Project) -> Estimator:
-    """Return the recipe's estimator, fitted.
+    """Fit the recipe's estimator, and return it.
 
     Raises:
         ConfigError: the recipe's features are not the contract's columns.
@@ -40,7 +40,7 @@ def fit(dataset: Dataset, project: Project) -> Estimator:
     if absent := [name for index, name in enumerate(contract.classes) if index not in present]:
         raise DataError(
             f"no training row has the {contract.target_name} {', '.join(absent)}; "
-            "supply such rows or take the value out of schema.yaml"
+            "supply such rows or remove the value from schema.yaml"
         )
     target = dataset.target.astype(np.int64) if contract.classes else dataset.target
     estimator: Estimator = project.recipe.estimator(contract, params.train, params.seed)
@@ -48,7 +48,7 @@ def fit(dataset: Dataset, project: Project) -> Estimator:
 
 
 def _features(matrix: Matrix, contract: Contract, recipe: Recipe) -> Matrix:
-    """Return what the recipe makes of the contract's columns: these columns, since the file computes no others yet."""
+    """Return the recipe's features, which must be the contract's columns: a model file cannot compute others yet."""
     columns = recipe.features(dict(zip(contract.features, matrix.T.copy(), strict=True)))
     made = np.column_stack(list(columns.values())) if columns else np.empty((0, 0))
     if list(columns) != list(contract.features) or not np.array_equal(made, matrix, equal_nan=True):

@@ -1,4 +1,4 @@
-"""Stage 2: check the raw rows against the contract; keep the good ones, set rejected rows aside with the reason."""
+"""Stage 2: check the raw rows against the contract, and set rejected rows aside with the reason."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from .project import Project
 
 @dataclass(frozen=True)
 class Validation:
-    """How many rows there were, how many broke the contract, and how many values of each field were refused."""
+    """The number and share of rejected rows among all rows, and the number of invalid values of each field."""
 
     rows: int
     rejected: int
@@ -52,7 +52,7 @@ def run(project: Project) -> None:
         where = ", ".join(f"{name} {count}" for name, count in result.fields.items())
         raise DataError(
             f"{result.rejected} of {result.rows} rows break the contract ({result.share:.4g}); the share allowed is "
-            f"{allowed:.4g} (validate.max_rejected); refused values: {where or 'none'}; the reasons are in "
+            f"{allowed:.4g} (validate.max_rejected); invalid values: {where or 'none'}; the reasons are in "
             f"{paths.rejected}: correct the source, {paths.contract} or the limit"
         )
 
@@ -64,10 +64,10 @@ def validate(
 
     Args:
         sources: the tables.
-        contract: what a row is.
+        contract: the contract that rows must keep.
         clean: the Parquet file to write.
         rejected: the CSV file to write.
-        progress: called with the share done.
+        progress: called with the share that is done.
 
     Raises:
         DataError: a table cannot be read, or lacks a column.
@@ -93,7 +93,7 @@ def _clean_tables(source: Path, fields: Fields, refused: Rejects) -> Iterator[tu
             checked = check_batch(batch, fields, source.name)
             refused.write(source.name, batch, checked, rows)
             if not rows and (unknown := [name for name in batch.schema.names if name not in fields]):
-                Console(stderr=True).print(f"{source.name}: left out, not in the contract: {', '.join(unknown)}")
+                Console(stderr=True).print(f"{source.name}: ignored, not in the contract: {', '.join(unknown)}")
             rows += batch.num_rows
             yield decode(checked, fields), share
     refused.write_malformed(source.name)

@@ -1,6 +1,6 @@
 """Predict with a trained model: `Model.load(path).predict(rows)`.
 
-This package knows nothing of training: it needs numpy, onnxruntime, pydantic and a command line.
+This package does not depend on training: it needs numpy, onnxruntime, pydantic and typer.
 """
 
 from .contract import Contract, load_contract

@@ -1,4 +1,4 @@
-"""Let `python -m` run the command line."""
+"""Run the command line with `python -m`."""
 
 import sys
 

@@ -1,8 +1,8 @@
-"""The format of a model file: what its metadata holds, and the seal at its end.
+"""The format of a model file: its metadata, and the seal at its end.
 
 A model file is ONNX. Its metadata entries are `contract`, `lineage`, `baseline` (the reference statistics), `golden` (a
 few rows and their outputs) and, once it has passed the gate, `metrics`. The last entry is the seal: the SHA-256 of all
-the bytes before it. Fields of a protocol buffer may follow in any order
+bytes before it. The fields of a protocol buffer may appear in any order
 (https://protobuf.dev/programming-guides/encoding/#order), so an entry appended to the bytes leaves the file valid ONNX.
 """
 
@@ -26,21 +26,21 @@ _SEAL_LENGTH = len(_SEAL_PREFIX) + 64
 
 
 class Golden(BaseModel):
-    """Rows made from the contract, and the training library's outputs for them, of shape (rows, classes or 1)."""
+    """Rows that fit the contract, and the training library's outputs for them, of shape (rows, classes or 1)."""
 
     rows: list[dict[str, object]]
     outputs: list[list[float]]
 
 
 class Lineage(BaseModel):
-    """What a model was made from: the MD5 of each input, as in dvc.lock, and the parameters of training."""
+    """What a model was made from: the MD5 of each input, as in dvc.lock, and the training parameters."""
 
     inputs: dict[str, str]
     params: dict[str, object]
 
 
 class ColumnStatistics(BaseModel):
-    """How a column looked in training: its share of missing values, and its percentiles or its counts."""
+    """Reference statistics of a column: its share of missing values, and its percentiles or counts."""
 
     missing: float
     quantiles: list[float] = []
@@ -48,7 +48,7 @@ class ColumnStatistics(BaseModel):
 
 
 class ReferenceStatistics(BaseModel):
-    """How the training data and the model's outputs on them looked, for drift detection."""
+    """How the training data and the model's outputs on them were distributed, for drift detection."""
 
     rows: int
     features: dict[str, ColumnStatistics]
@@ -58,7 +58,7 @@ class ReferenceStatistics(BaseModel):
 def agree(found: npt.NDArray[np.floating], expected: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
     """Return for each row whether its outputs differ by no more than single precision explains.
 
-    Both have the shape (rows, classes or 1); the tolerance is a share of the largest output, whatever its unit.
+    Both have the shape (rows, classes or 1); the tolerance is relative to the largest output, whatever its unit.
     """
     largest = float(np.abs(expected).max(initial=0))
     return np.asarray((np.abs(found - expected) <= TOLERANCE * largest).all(axis=1))
@@ -73,12 +73,12 @@ def check_seal(data: bytes, path: Path) -> str:
     """Return the digest in the seal.
 
     Raises:
-        ModelError: there is no seal, or the bytes are not those that were sealed.
+        ModelError: there is no seal, or the bytes were changed after sealing.
     """
     payload, trailer = data[:-_SEAL_LENGTH], data[-_SEAL_LENGTH:]
     if not trailer.startswith(_SEAL_PREFIX):
         raise ModelError(
-            f"{path} is not a complete model of this project: no seal at its end ({len(data)} bytes found); "
+            f"{path} is not a complete model of this project: it has no seal at its end ({len(data)} bytes found); "
             "it is truncated or foreign, fetch or train it again"
         )
     if seal(payload) != data:

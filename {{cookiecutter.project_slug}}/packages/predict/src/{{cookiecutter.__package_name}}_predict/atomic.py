@@ -1,4 +1,4 @@
-"""Write files whole or not at all."""
+"""Write files atomically: completely or not at all."""
 
 import io
 import os
@@ -12,7 +12,7 @@ from .errors import DataError
 
 
 class _RawFile(io.FileIO):
-    """A file whose errors name the path it is for, so that they are not mistaken for those of whatever is read."""
+    """A file whose errors name the final path, so that they are not mistaken for errors in reading the input."""
 
     def __init__(self, partial: Path, path: Path) -> None:
         super().__init__(partial, "xb")
@@ -25,16 +25,16 @@ class _RawFile(io.FileIO):
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a binary file that appears at `path`, replacing what was there, only if the block ends well.
+    """Yield a binary file that appears at `path`, replacing any previous file, only if the block succeeds.
 
-    Until then the bytes lie beside it as a hidden `.partial` file, which an error or an interrupt removes.
+    Until then the bytes are in a hidden `.partial` file beside it, which is removed on an error or an interrupt.
 
     Raises:
         DataError: the file cannot be written, for example because the disk is full.
     """
-    path = path.resolve()  # through a link, not in its place
+    path = path.resolve()  # write to the target of a link instead of replacing the link
     if path.exists() and not path.is_file():
-        raise DataError(f"{path} is a folder or a device, expected the name of a file to write; name another")
+        raise DataError(f"{path} is a folder or a device, expected the name of a file to write; choose another")
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     with _named(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""The project's one command line: it offers the commands of every distribution that is installed.
+"""The project's command line: it offers the commands of all installed distributions.
 
-A distribution names its commands as entry points of the group `<package>.commands`, each a function that typer turns
-into a command. It is imported when it is called, so that a command pays only for what it needs.
+A distribution declares its commands as entry points of the group `<package>.commands`, each a function that typer turns
+into a command. A function is imported when it is called, so that each command loads only what it needs.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ GROUP = f"{(__package__ or '').removesuffix('_predict')}.commands"
 class InstalledCommands(TyperGroup):
     """The commands of the installed distributions; the help shows them grouped by distribution."""
 
-    # typer's copy of click, whose types these would be, is private
+    # the exact types are in typer's copy of click, which is private
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
-        """Return the names of the commands, those of one distribution together."""
+        """Return the names of the commands, sorted by distribution."""
         found = entry_points(group=GROUP)
         return [entry.name for entry in sorted(found, key=lambda entry: (_distribution(entry), entry.name))]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        """Return a command, imported now; None where no installed distribution has it."""
+        """Import and return a command; None if no installed distribution has it."""
         for entry in entry_points(group=GROUP, name=cmd_name):
             alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
             alone.command(cmd_name, rich_help_panel=_distribution(entry))(entry.load())
@@ -43,7 +43,7 @@ app = typer.Typer(cls=InstalledCommands, no_args_is_help=True, add_completion=Fa
 
 @app.callback()
 def _describe() -> None:
-    """Train, release, serve and watch this project's model."""
+    """Train, release, serve and monitor this project's model."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""The commands of prediction: answer JSON records, show a model, print an example record."""
+"""The prediction commands: predict for JSON records, show a model, and print an example record."""
 
 import codecs
 import json
@@ -18,11 +18,11 @@ ModelOption = Annotated[Path | None, typer.Option("--model", help="The model fil
 
 def predict(
     records: Annotated[
-        str, typer.Argument(help="A JSON object, a list of them, a file of JSON, or - for standard input.")
+        str, typer.Argument(help="A JSON object, a list of objects, a JSON file, or - for standard input.")
     ] = "-",
     model: ModelOption = None,
 ) -> None:
-    """Predict for JSON records, one or many; the answer is JSON."""
+    """Predict for one or many JSON records, and print the predictions as JSON."""
     text = _read_json(records)
     answers = load_model(model).predict_json(text)
     many = text.lstrip().startswith(b"[")
@@ -45,7 +45,7 @@ def example(
     model: ModelOption = None,
     request: Annotated[bool, typer.Option("--request", help="Print the body of a request to the service.")] = False,
 ) -> None:
-    """Print a record that the contract accepts, as JSON; `predict -` takes it."""
+    """Print a record that the contract accepts, as JSON; pipe it to `predict -`."""
     paths = _paths(model)
     contract: Contract | None = None if model else paths.load_contract()
     record = (contract or Model.load(paths.model).contract).example()
@@ -53,11 +53,11 @@ def example(
 
 
 def load_model(path: Path | None) -> Model:
-    """Return the model in a file, or the configured one; it must fit the configured contract.
+    """Return the model in a file, or the configured model; it must match the configured contract.
 
     Raises:
-        ConfigError: a setting is wrong.
-        ModelError: the file is no sound model, or was trained under another contract.
+        ConfigError: a setting is invalid.
+        ModelError: the file is not a valid model, or was trained under another contract.
     """
     paths = _paths(path)
     return Model.load(paths.model, contract=paths.load_contract())
@@ -73,7 +73,7 @@ def _read_json(records: str) -> bytes:
     try:
         data = sys.stdin.buffer.read() if records == "-" else Path(records).read_bytes()
     except OSError as error:
-        raise DataError(f"{records} cannot be read ({error}); expected JSON, a file of JSON, or -") from error
+        raise DataError(f"{records} cannot be read ({error}); expected JSON, a JSON file, or -") from error
     return data.removeprefix(codecs.BOM_UTF8)
 
 

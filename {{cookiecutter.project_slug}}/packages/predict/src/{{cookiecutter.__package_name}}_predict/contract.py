@@ -1,6 +1,6 @@
-"""The contract: what a row is, and everything that follows from it for rows of JSON.
+"""The contract: what a row is, and how to check and encode JSON rows accordingly.
 
-`schema.yaml` is the contract as a person writes it; a model file carries the same contract as JSON.
+A person writes the contract in `schema.yaml`; a model file contains the same contract as JSON.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,10 +28,10 @@ class Fault:
     """One place where rows break the contract.
 
     Attributes:
-        row: which row, counted from zero; None where it is not one of several.
-        field: the name that was found or missed; None where the row itself is not what it should be.
-        found: what was there, in words.
-        expected: what would be accepted, in words.
+        row: the index of the row, from zero; None if there is only one.
+        field: the name of the unknown, missing or invalid field; None if the row itself is invalid.
+        found: what was found, in words.
+        expected: what was expected, in words.
     """
 
     row: int | None
@@ -40,7 +40,7 @@ class Fault:
     expected: str
 
     def __str__(self) -> str:
-        """Return a sentence for people, who count rows from one."""
+        """Return the fault as text, with rows counted from one."""
         row = "" if self.row is None else f"row {self.row + 1}: "
         return f"{row}{'' if self.field is None else f'{self.field}: '}found {self.found}, expected {self.expected}"
 
@@ -55,7 +55,7 @@ class Contract(Spec):
     def _names_are_free(self) -> "Contract":
         for name in (*self.features, *self.target):
             if name.startswith(RESERVED):
-                raise ValueError(f"the name {name!r} is kept for outputs ({', '.join(RESERVED)}…); rename the column")
+                raise ValueError(f"the name {name!r} is reserved for outputs ({', '.join(RESERVED)}…); rename it")
         return self
 
     @model_validator(mode="after")
@@ -75,7 +75,7 @@ class Contract(Spec):
 
     @property
     def target_field(self) -> Number | Category:
-        """What the column to predict holds."""
+        """The definition of the column to predict."""
         return self.target[self.target_name]
 
     @cached_property
@@ -84,23 +84,23 @@ class Contract(Spec):
         return self.target_field.values if isinstance(self.target_field, Category) else ()
 
     def example(self) -> dict[str, object]:
-        """Return a row that keeps the contract."""
+        """Return an example of a row that keeps the contract."""
         return {name: field.example for name, field in self.features.items()}
 
     def check(self, rows: Sequence[Row]) -> list[dict[str, object]]:
-        """Return the rows, checked.
+        """Check rows, and return them.
 
         Raises:
-            DataError: one line for each field of each row that breaks the contract.
+            DataError: rows break the contract; the message has a line for each invalid field of each row.
         """
         try:
             plain = [dict(row) if isinstance(row, Mapping) else row for row in rows]
-            return self._rows.validate_python(plain)  # type: ignore[no-any-return]  # the schema says so
+            return self._rows.validate_python(plain)  # type: ignore[no-any-return]  # as row_schema defines
         except ValidationError as error:
             raise DataError(self._problems(error)) from error
 
     def check_json(self, text: str | bytes) -> list[dict[str, object]]:
-        """Return the rows of a JSON object or a JSON list of objects, checked (see `check`)."""
+        """Check the rows in a JSON object or a JSON list of objects, and return them (see `check`)."""
         many = text.lstrip()[:1] in ("[", b"[")
         try:
             return self._rows.validate_json(text) if many else [self._row.validate_json(text)]
@@ -108,13 +108,13 @@ class Contract(Spec):
             raise DataError(self._problems(error)) from error
 
     def encode(self, rows: Sequence[Row]) -> Matrix:
-        """Return checked rows as a matrix of shape (rows, features); a missing value is NaN."""
+        """Return checked rows as a matrix of shape (rows, features); missing values are NaN."""
         codes = self._codes
         table = [[np.nan if (value := row.get(name)) is None else code(value) for name, code in codes] for row in rows]
         return np.array(table, dtype=np.float32).reshape(len(rows), len(self.features))
 
     def differences(self, other: "Contract") -> list[str]:
-        """Return the names of the fields that another contract lacks, adds or defines otherwise, bar descriptions."""
+        """Return the names of the fields that differ from another contract, in anything but their descriptions."""
         mine, theirs = self._definitions(), other._definitions()
         names = [name for name in (mine | theirs) if mine.get(name) != theirs.get(name)]
         return names or (["the order of the features"] if list(mine) != list(theirs) else [])
@@ -125,7 +125,7 @@ class Contract(Spec):
 
     @cached_property
     def row_schema(self) -> CoreSchema:
-        """What a JSON object must be, for pydantic-core."""
+        """The schema of a JSON row for pydantic-core."""
         return core_schema.typed_dict_schema(
             {
                 name: core_schema.typed_dict_field(
@@ -151,8 +151,8 @@ class Contract(Spec):
         return SchemaValidator(core_schema.list_schema(self.row_schema))
 
     def faults(self, errors: Iterable[ErrorDetails]) -> list[Fault]:
-        """Return what pydantic-core reports of `row_schema` or a list of it, each place once."""
-        # a value that fits no member of a union is reported once for each
+        """Convert the errors that pydantic-core reports for `row_schema`, or a list of it, to unique faults."""
+        # pydantic-core reports a value that fits no member of a union once for each member
         return list(dict.fromkeys(map(self._fault, errors)))
 
     def _fault(self, item: ErrorDetails) -> Fault:
@@ -176,9 +176,9 @@ class Contract(Spec):
 
 
 def load_contract(path: Path) -> Contract:
-    """Return the contract that a person wrote in a YAML file.
+    """Return the contract in a YAML file.
 
     Raises:
-        ConfigError: the file is absent or wrong; the message names each line and the reason.
+        ConfigError: the file is absent or invalid; the message names each line and the reason.
     """
     return load_yaml(path, Contract)

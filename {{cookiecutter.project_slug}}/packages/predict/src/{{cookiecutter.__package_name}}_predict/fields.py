@@ -1,4 +1,4 @@
-"""The types of field that a contract may have: what a value must be, in words, for JSON, and as the model sees it."""
+"""The field types of a contract: what a value must be, how JSON represents it, and how the model sees it."""
 
 import math
 from collections.abc import Callable
@@ -10,25 +10,25 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import CoreSchema, core_schema
 
 FLOAT_MAX = float(np.finfo(np.float32).max)
-INTEGER_MAX = 2.0**53  # beyond it, a double skips integers
+INTEGER_MAX = 2.0**53  # above it, double precision skips integers
 Name = Annotated[str, Field(min_length=1)]
 
 
 class Spec(BaseModel):
-    """Base of what a person writes into a schema: unknown keys are refused, nothing changes afterwards."""
+    """Base of all parts of a contract: unknown keys are rejected, and instances are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class FieldSpec(Spec):
-    """What all types of field have: a description, and whether a value may be missing."""
+    """Base of the field types: a description, and whether a value may be missing."""
 
     description: str = ""
     missing: bool = False
 
 
 class Number(FieldSpec):
-    """A number or an integer, with an inclusive range and a unit; models see it as float32."""
+    """A number or an integer, with an inclusive range and a unit; models see a float32."""
 
     type: Literal["number", "integer"]
     minimum: float | None = Field(None, ge=-FLOAT_MAX, le=FLOAT_MAX)
@@ -45,12 +45,12 @@ class Number(FieldSpec):
 
     @property
     def low(self) -> float:
-        """The least value allowed."""
+        """The smallest value allowed."""
         return self.minimum if self.minimum is not None else -self._limit
 
     @property
     def high(self) -> float:
-        """The greatest value allowed."""
+        """The largest value allowed."""
         return self.maximum if self.maximum is not None else self._limit
 
     @property
@@ -59,7 +59,7 @@ class Number(FieldSpec):
 
     @property
     def expected(self) -> str:
-        """What a value must be, in words."""
+        """A description of valid values."""
         noun = "an integer" if self.type == "integer" else "a number"
         low = "" if self.minimum is None else f" from {self.minimum:.15g}"
         high = "" if self.maximum is None else f" up to {self.maximum:.15g}"
@@ -67,11 +67,11 @@ class Number(FieldSpec):
 
     @property
     def json_value(self) -> CoreSchema:
-        """What JSON may hold, for pydantic-core."""
+        """The schema of a JSON value for pydantic-core."""
         if self.type == "integer":
             low, high = math.ceil(self.low), math.floor(self.high)
             written_whole = core_schema.float_schema(ge=low, le=high, strict=True)  # 7.0, as some clients write
-            whole = core_schema.chain_schema([written_whole, core_schema.int_schema()])  # takes a float without a rest
+            whole = core_schema.chain_schema([written_whole, core_schema.int_schema()])  # no fraction allowed
             return core_schema.union_schema([core_schema.int_schema(ge=low, le=high, strict=True), whole])
         return core_schema.float_schema(ge=self.low, le=self.high, allow_inf_nan=False, strict=True)
 
@@ -87,7 +87,7 @@ class Number(FieldSpec):
 
     @property
     def code(self) -> Callable[[Any], float]:
-        """What turns a checked value into the number that the model sees."""
+        """The function from a checked value to the number that the model sees."""
         return float
 
 
@@ -105,12 +105,12 @@ class Category(FieldSpec):
 
     @property
     def expected(self) -> str:
-        """What a value must be, in words."""
+        """A description of valid values."""
         return f"one of {', '.join(map(repr, self.values))}{' or null' if self.missing else ''}"
 
     @property
     def json_value(self) -> CoreSchema:
-        """What JSON may hold, for pydantic-core."""
+        """The schema of a JSON value for pydantic-core."""
         return core_schema.literal_schema(list(self.values))
 
     @property
@@ -125,7 +125,7 @@ class Category(FieldSpec):
 
     @property
     def code(self) -> Callable[[Any], float]:
-        """What turns a checked value into the number that the model sees."""
+        """The function from a checked value to the number that the model sees."""
         return self.codes.__getitem__
 
 
@@ -136,22 +136,22 @@ class Boolean(FieldSpec):
 
     @property
     def expected(self) -> str:
-        """What a value must be, in words."""
+        """A description of valid values."""
         return f"true or false{' or null' if self.missing else ''}"
 
     @property
     def json_value(self) -> CoreSchema:
-        """What JSON may hold, for pydantic-core."""
+        """The schema of a JSON value for pydantic-core."""
         return core_schema.bool_schema(strict=True)
 
     @property
     def example(self) -> object:
-        """A value."""
+        """A valid value."""
         return True
 
     @property
     def code(self) -> Callable[[Any], float]:
-        """What turns a checked value into the number that the model sees."""
+        """The function from a checked value to the number that the model sees."""
         return float
 
 

@@ -1,4 +1,4 @@
-"""Load one model file, verify it, and predict."""
+"""Load a model file, verify it, and predict."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from .errors import DataError, ModelError
 
 
 class Prediction(TypedDict):
-    """The answer for one row: a class with the probability of each, or a number in the target's unit."""
+    """The prediction for one row: a class and the probability of each, or a number in the target's unit."""
 
     prediction: str | float
     probabilities: NotRequired[dict[str, float]]
@@ -31,8 +31,8 @@ class Model:
         contract: what a row is.
         version: the first twelve digits of the SHA-256 of the file's content.
         lineage: what the model was made from.
-        reference: how the training data looked.
-        metrics: what the evaluation found before the gate let the model pass; empty for a candidate.
+        reference: the reference statistics of the training data.
+        metrics: the metrics of the evaluation before the gate; empty for a candidate.
     """
 
     contract: Contract
@@ -44,27 +44,27 @@ class Model:
 
     @classmethod
     def load(cls, path: str | Path, *, contract: Contract | None = None) -> Self:
-        """Read a model file, verify its seal and its golden rows.
+        """Read a model file, and verify its seal and its golden rows.
 
         Args:
             path: the file.
-            contract: where given, the contract that the model must have been trained under.
+            contract: if given, the contract that the model must have been trained under.
 
         Raises:
-            ModelError: the file is absent, truncated, foreign or tampered with, computes other numbers here than in
-                training, or was trained under another contract.
+            ModelError: the file is absent, truncated, foreign or tampered with, computes different outputs here than
+                in training, or was trained under another contract.
         """
         path = Path(path)
         try:
             data = path.read_bytes()
-        except (OSError, ValueError) as error:  # ValueError: a path that no file can have
+        except (OSError, ValueError) as error:  # ValueError: an invalid path
             reason = getattr(error, "strerror", error)
             raise ModelError(f"{path} cannot be read ({reason}); train a model or correct the path") from error
         return cls.parse(data, path, contract=contract)
 
     @classmethod
     def parse(cls, data: bytes, path: Path, *, contract: Contract | None = None) -> Self:
-        """Return the model in the bytes of a file (see `load`); the path is for messages."""
+        """Parse and verify the bytes of a model file (see `load`); the path is used in messages."""
         digest = check_seal(data, path)
         session = _session(data, path)
         metadata = session.get_modelmeta().custom_metadata_map
@@ -84,7 +84,7 @@ class Model:
             )
             golden = Golden.model_validate_json(metadata["golden"])
             if not isinstance(model.metrics, dict):
-                raise TypeError("its metrics are no object")
+                raise TypeError("its metrics are not an object")
         except (KeyError, TypeError, ValueError) as error:  # pydantic's and json's errors are ValueErrors
             raise ModelError(f"{path} lacks a part of its metadata ({error}); train it again") from error
         model._verify(golden, path)
@@ -96,10 +96,10 @@ class Model:
         return model
 
     def predict(self, rows: Sequence[Row] | Row) -> list[Prediction]:
-        """Check rows (or a single one) against the contract, and return one prediction for each, in order.
+        """Check rows (or a single row) against the contract, and return one prediction for each, in order.
 
         Raises:
-            DataError: rows that break the contract, each named with its field.
+            DataError: rows break the contract; the message names each with its field.
         """
         batch = [rows] if isinstance(rows, Mapping) else rows
         return self.answer(self.contract.encode(self.contract.check(batch)))
@@ -112,13 +112,13 @@ class Model:
         """Return a prediction for each row of encoded features.
 
         Raises:
-            DataError: the model computes no number for a row, as linear models do beyond single precision.
+            DataError: an output is not a finite number, as with linear models beyond single precision.
         """
         outputs = self.run(features)
         flat = outputs.ravel()
-        if not math.isfinite(flat.dot(flat)) and not np.isfinite(outputs).all():  # the first is quick, and tells most
+        if not math.isfinite(flat.dot(flat)) and not np.isfinite(outputs).all():  # the first is fast, and mostly enough
             row = int((~np.isfinite(outputs)).any(axis=1).argmax()) + 1
-            raise DataError(f"row {row}: the model gives no number for it; its values are too large, check them")
+            raise DataError(f"row {row}: the model's output is not finite; the row's values are too large, check them")
         if not self.contract.classes:
             return [{"prediction": value} for value in outputs[:, 0].tolist()]
         classes = self.contract.classes
@@ -130,37 +130,37 @@ class Model:
     def run(self, features: Matrix) -> npt.NDArray[np.float32]:
         """Return the raw outputs for encoded features of shape (rows, features).
 
-        The shape is (rows, classes), probabilities, or (rows, 1), the predicted number.
+        The outputs are probabilities of shape (rows, classes), or predicted numbers of shape (rows, 1).
         """
         if not len(features):
             return np.empty((0, len(self.contract.classes) or 1), dtype=np.float32)
         name = "probabilities" if self.contract.classes else "variable"
         outputs: npt.NDArray[np.float32] = self._session.run([name], {INPUT: features})[0]
-        # in single precision, a sum over trees can end a hair beyond one
+        # in single precision, a sum over trees can slightly exceed one
         return np.minimum(np.maximum(outputs, 0, out=outputs), 1, out=outputs) if self.contract.classes else outputs
 
     def _verify(self, golden: Golden, path: Path) -> None:
         try:
             outputs = self.run(self.contract.encode(self.contract.check(golden.rows)))
             expected = np.array(golden.outputs)
-        except Exception as error:  # whatever a contract and a graph that do not fit each other lead to
+        except Exception as error:  # a contract and a graph that do not match can raise anything
             raise ModelError(f"{path} cannot predict its own golden rows ({error}); train it again") from error
         shape = (len(golden.rows), len(self.contract.classes) or 1)
         if not golden.rows or not outputs.shape == expected.shape == shape or not agree(outputs, expected).all():
             raise ModelError(
                 f"{path} computes other numbers for its golden rows than in training: found {outputs.tolist()}, "
-                f"expected {golden.outputs}; where it was trained, a step converts inexactly (integers beyond "
-                "16,777,216 blur in single precision: subtract an origin); elsewhere, do not trust this onnxruntime"
+                f"expected {golden.outputs}; on the training machine, a step converts inexactly (single precision "
+                "rounds integers beyond 16,777,216: subtract an origin); elsewhere, do not trust this onnxruntime"
             )
 
 
 def _session(data: bytes, path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    # with more, sums over trees are added in another order: a row's number would depend on the rows beside it
+    # with more threads, trees are summed in another order, and a row's output would depend on the other rows
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises a dozen types without a common base
+    except Exception as error:  # onnxruntime raises a dozen types without a common base class
         raise ModelError(f"{path} is sealed, but onnxruntime cannot load it: {error}") from error

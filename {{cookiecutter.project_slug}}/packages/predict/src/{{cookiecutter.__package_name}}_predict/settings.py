@@ -1,4 +1,4 @@
-"""The settings: flags, environment variables, secret files, one environment's file, `default.yaml`.
+"""The settings, from flags, environment variables, secret files, the environment's file and `default.yaml`.
 
 Earlier sources take precedence. A variable's name is the prefix, the section and the key, joined by two underscores; a
 secret file has the same name. `default.yaml` lists all sections; each distribution declares and reads its own.
@@ -27,18 +27,18 @@ from .yamlfile import read_mapping
 
 PREFIX = f"{(__package__ or '').removesuffix('_predict').upper()}_"
 SECRETS = "/run/secrets"
-_ABOUT_FILES = ("config", "env", "secrets")  # variables that say where settings are
+_ABOUT_FILES = ("config", "env", "secrets")  # variables that locate settings
 SettingsT = TypeVar("SettingsT", bound="Settings")
 
 
 class Section(BaseModel):
-    """Base of the sections: unknown keys are refused, nothing changes afterwards, secrets stay out of messages."""
+    """Base of the sections: unknown keys are rejected, instances are immutable, and messages contain no secrets."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Paths(BaseModel):
-    """The paths that prediction needs; the others in the same section belong to the pipeline."""
+    """The paths that prediction needs; the other paths in the section belong to the pipeline."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -46,7 +46,7 @@ class Paths(BaseModel):
     contract: Path | None = Field(None, alias="schema")
 
     def load_contract(self) -> Contract | None:
-        """Return the configured contract, under which a model must have been trained; None if none is configured."""
+        """Return the configured contract, which a model must match; None if none is configured."""
         return load_contract(self.contract) if self.contract else None
 
 
@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     """The settings that every command reads; distributions derive their own classes from it.
 
     Attributes:
-        secrets: the keys that a settings file must not hold, in any section.
+        secrets: the keys that no section of a settings file may contain.
     """
 
     secrets: ClassVar[tuple[str, ...]] = ()
@@ -77,7 +77,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the library's signature
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the files after the flags and the environment, the last one first."""
+        """Return the sources in order of precedence: flags, environment, secrets, and the files from last to first."""
         folder = os.environ.get(f"{PREFIX}SECRETS")
         secrets = NestedSecretsSettingsSource(
             file_secret_settings,
@@ -93,7 +93,7 @@ class Settings(BaseSettings):
         """Return the sections of a file that this class reads.
 
         Raises:
-            ConfigError: the file is unreadable, or one of the sections holds a secret.
+            ConfigError: the file cannot be read, or one of the sections contains a secret.
         """
         content = {name: value for name, value in read_mapping(path).items() if name in cls.model_fields}
         sections = (item for item in content.items() if item[0] != "paths")
@@ -106,12 +106,12 @@ class Settings(BaseSettings):
 
 
 def variable(name: str) -> str:
-    """Return the environment variable of a setting, such as `paths.model`."""
+    """Return the environment variable for a setting such as `paths.model`."""
     return PREFIX + name.replace(".", "__").upper()
 
 
 def _find_secrets(value: object, name: str, keys: tuple[str, ...]) -> Iterator[str]:
-    """Yield the names of settings in a file that are secrets, or addresses with a password."""
+    """Yield the names of settings in a file that are secrets, or URLs with a password."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from [f"{name}.{key}"] if key in keys else _find_secrets(item, f"{name}.{key}", keys)
@@ -120,9 +120,9 @@ def _find_secrets(value: object, name: str, keys: tuple[str, ...]) -> Iterator[s
 
 
 def config_files() -> list[Path]:
-    """Return the files to read, later ones on top of earlier ones.
+    """Return the settings files; later ones override earlier ones.
 
-    The folder is `config`, or what the variable `<PACKAGE>_CONFIG` says; `<PACKAGE>_ENV` names a second file in it.
+    The folder is `config`, or the value of `<PACKAGE>_CONFIG`; `<PACKAGE>_ENV` names a second file in it.
 
     Raises:
         ConfigError: the named environment has no file.
@@ -138,10 +138,10 @@ def config_files() -> list[Path]:
 
 
 def load_settings(kind: type[SettingsT], flags: Mapping[str, object]) -> SettingsT:
-    """Return the settings of a kind, with flags on top: a mapping of sections.
+    """Return the settings of a class, overridden by flags, which are a mapping of sections.
 
     Raises:
-        ConfigError: a file cannot be read, or a setting is missing, unknown or ill-typed; the message names it.
+        ConfigError: a file cannot be read, or a setting is missing, unknown or invalid; the message names it.
     """
     files = config_files()
     _refuse_unknown_sections(kind, files)
@@ -170,10 +170,10 @@ def _describe(problem: ErrorDetails) -> str:
 
 
 def _refuse_unknown_sections(kind: type[Settings], files: list[Path]) -> None:
-    """Refuse variables and sections that nothing reads: those that `default.yaml` does not have.
+    """Reject variables and sections that are not in `default.yaml`, since nothing reads them.
 
     Raises:
-        ConfigError: there are some; the message names them.
+        ConfigError: there are such variables or sections; the message names them.
     """
     if not files or files[0].name != "default.yaml":
         return
@@ -189,7 +189,7 @@ def _refuse_unknown_sections(kind: type[Settings], files: list[Path]) -> None:
 
 
 def _is_link(name: str) -> bool:
-    """Return whether Kubernetes has set a variable, for a service that is called like this project."""
+    """Return whether Kubernetes has set a variable, for a service with the same name as this project."""
     # https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables
     in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ
     return in_cluster and "__" not in name and name[len(PREFIX) :].startswith(("PORT", "SERVICE_HOST", "SERVICE_PORT"))

@@ -1,4 +1,4 @@
-"""Read a YAML file into a pydantic model, and name the line of whatever is wrong with it."""
+"""Read a YAML file into a pydantic model, and report each problem with its line."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ def load_yaml(path: Path, model: type[ModelT]) -> ModelT:
     """Return the file as an instance of `model`.
 
     Raises:
-        ConfigError: the file is absent, is not YAML, or breaks the model; the message lists every problem as
+        ConfigError: the file is absent, is not YAML, or does not fit the model; the message lists every problem as
             `file:line: key: what was found, what was expected`.
     """
     return parse_yaml(_read(path), str(path), model)
@@ -27,7 +27,7 @@ def read_mapping(path: Path) -> dict[str, object]:
     """Return the file as a plain mapping.
 
     Raises:
-        ConfigError: the file cannot be read, is not YAML, or is no mapping.
+        ConfigError: the file cannot be read, is not YAML, or is not a mapping.
     """
     _, value = _parse(_read(path), str(path))
     if not isinstance(value, dict):
@@ -36,7 +36,7 @@ def read_mapping(path: Path) -> dict[str, object]:
 
 
 def parse_yaml(text: str, name: str, model: type[ModelT]) -> ModelT:
-    """Return YAML text as an instance of `model`; `name` stands for the file in messages (see `load_yaml`)."""
+    """Return YAML text as an instance of `model`; messages use `name` as the file name (see `load_yaml`)."""
     root, value = _parse(text, name)
     try:
         return model.model_validate(value)
@@ -64,19 +64,19 @@ def _parse(text: str, name: str) -> tuple[yaml.Node | None, object]:
         TypeError,
         ValueError,
     ) as error:
-        # beside its own errors, PyYAML passes on those of the constructors: of a date such as 2024-99-99, for one
+        # PyYAML also passes on errors of Python's constructors, for example for a date such as 2024-99-99
         raise ConfigError(f"{name} is not valid YAML: {error}") from error
-    if repeated := [f"{name}:{line}: {key}: this key stands here twice; remove one" for key, line in _repeated(root)]:
+    if repeated := [f"{name}:{line}: {key}: this key occurs twice; remove one" for key, line in _repeated(root)]:
         raise ConfigError("\n".join(repeated))
     return root, value
 
 
 def _repeated(root: yaml.Node | None) -> Iterator[tuple[str, int]]:
-    """Yield each key that a mapping holds already, with its line; YAML readers keep the last one without a word."""
+    """Yield each repeated key of a mapping, with its line; YAML readers silently keep the last one."""
     waiting, visited = [root], set[int]()
     while waiting:
         node = waiting.pop()
-        if node is None or id(node) in visited:  # an alias leads to a node again
+        if node is None or id(node) in visited:  # an alias refers to a node that was visited before
             continue
         visited.add(id(node))
         if isinstance(node, yaml.MappingNode):

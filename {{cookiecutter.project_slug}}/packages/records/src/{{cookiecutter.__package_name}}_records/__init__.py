@@ -1,1 +1,1 @@
-"""What a service leaves behind: the prediction log, and the queue of jobs."""
+"""The records of a service: the prediction log and the job queue."""

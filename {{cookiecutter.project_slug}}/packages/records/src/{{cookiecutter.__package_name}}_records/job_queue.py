@@ -1,7 +1,7 @@
-"""The queue of jobs: requests to train again, which a worker takes one at a time.
+"""The job queue: retraining requests, which a worker runs one at a time.
 
-The queue is huey's, in a SQLite file or on a Redis server (https://huey.readthedocs.io); what becomes of a job is kept
-beside it. The service puts jobs there and reads how they are; it never runs one.
+The queue is huey's, in a SQLite file or on a Redis server (https://huey.readthedocs.io), which also stores the record
+of each job. The service adds jobs and reads their state; it never runs one.
 """
 
 import json
@@ -27,10 +27,10 @@ from redis.exceptions import RedisError
 from {{ cookiecutter.__package_name }}_predict.errors import ProjectError
 
 NAME = "retraining"
-SILENT_SECONDS = 8.0  # a worker that was not heard of for so long is gone
+SILENT_SECONDS = 8.0  # after this long without a heartbeat, a worker counts as gone
 ASKING_SECONDS = 5.0
 MOST_JOBS = 100
-LEFT = "the worker that ran it is gone; start one, and ask again"
+LEFT = "the worker that ran it is gone; start one, then request retraining again"
 
 
 class QueueError(ProjectError):
@@ -38,23 +38,23 @@ class QueueError(ProjectError):
 
 
 class Job(BaseModel):
-    """A request to train again, and what became of it."""
+    """A retraining request and its result."""
 
     id: str
     state: Literal["queued", "running", "succeeded", "failed"]
-    request_id: str = Field(description="Of the request that asked for it.")
-    reason: str = Field("", description="Why, as whoever asked said.")
+    request_id: str = Field(description="The id of the request that created the job.")
+    reason: str = Field("", description="The reason given in the request.")
     requested: datetime
     started: datetime | None = None
     finished: datetime | None = None
-    seconds: float | None = Field(None, description="How long it has run.")
-    exit_code: int | None = Field(None, description="Of the command; 0 where all went well.")
+    seconds: float | None = Field(None, description="How long the job has run.")
+    exit_code: int | None = Field(None, description="The exit code of the command; 0 on success.")
     output: str = Field("", description="The end of what the command printed.")
-    detail: str = Field("", description="What there is to say about its state.")
+    detail: str = Field("", description="An explanation of the state.")
 
 
 class JsonSerializer(Serializer):  # type: ignore[misc]  # huey has no types
-    """Keeps what huey stores as JSON: with pickle, whoever can write to the queue could run code."""
+    """Stores huey's data as JSON: with pickle, anyone who can write to the queue could run code."""
 
     def _serialize(self, data: object) -> bytes:
         return json.dumps({"message": list(data)} if isinstance(data, Message) else {"value": data}).encode()
@@ -65,10 +65,10 @@ class JsonSerializer(Serializer):  # type: ignore[misc]  # huey has no types
 
 
 class Queue:
-    """The queue of jobs, and the record of each. All methods raise QueueError where the queue cannot be reached."""
+    """The job queue, and the record of each job. All methods raise QueueError if the queue cannot be reached."""
 
     def __init__(self, url: str) -> None:
-        """Prepare the queue at an address; nothing is opened before it is needed."""
+        """Prepare the queue at an address; it is opened on first use."""
         self._url, self._where = url, re.sub(r"//.*@|\?.*", "", url)  # without a password
         self._opening = threading.Lock()
         self._opened: Huey | None = None
@@ -90,11 +90,11 @@ class Queue:
             self._opened.storage.close()
 
     def run_with(self, run: Callable[[Job], None]) -> None:
-        """Have a function run the jobs that are taken from the queue in this process."""
+        """Set the function that runs the jobs that this process takes from the queue."""
         self._run = run
 
     def request(self, request_id: str, reason: str) -> Job:
-        """Return the job that waits in the queue already, or a new one."""
+        """Return the job that is already waiting in the queue, or a new one."""
         with self._reached(), self._locked():
             for task in self.huey.pending():
                 if waiting := self._find(task.id):
@@ -107,24 +107,24 @@ class Queue:
             return job
 
     def find(self, identity: str) -> Job | None:
-        """Return a job as it is now, or None if there is none of this id."""
+        """Return a job in its current state, or None if there is no job with this id."""
         with self._reached():
             return self._find(identity)
 
     def save(self, job: Job) -> None:
-        """Keep what has become of a job."""
+        """Store the record of a job."""
         with self._reached():
             self.huey.put(f"job.{job.id}", job.model_dump(mode="json"))
 
     def claim(self, worker: str) -> bool:
-        """Return whether a worker is the one of this queue: because nobody is, or the last one is silent."""
+        """Make a worker the owner of this queue, if it has no live owner; return whether that worked."""
         with self._reached():
             if not self._worker_is_there():
                 self.huey.delete("owner")
             return self.huey.put_if_empty("owner", worker) and self.beat(worker)
 
     def beat(self, worker: str) -> bool:
-        """Let it be known that a worker is there; return whether it is still the one of this queue."""
+        """Record a worker's heartbeat; return whether it still owns this queue."""
         with self._reached():
             if self.huey.get("owner", peek=True) != worker:
                 return False
@@ -132,20 +132,20 @@ class Queue:
             return True
 
     def leave(self) -> None:
-        """Let it be known that the worker is gone."""
+        """Record that the worker is gone."""
         with self._reached():
             self.huey.delete("worker")
             self.huey.delete("owner")
 
     def worker_is_there(self) -> bool:
-        """Return whether a worker was heard of lately."""
+        """Return whether there was a recent heartbeat of a worker."""
         with self._reached():
             return self._worker_is_there()
 
     def tidy(self) -> None:
-        """Fail the jobs that a worker has left behind, and keep the records of the latest jobs alone.
+        """Mark the jobs of a killed worker as failed, and delete all but the newest records.
 
-        To be called by the worker of this queue, while it runs no job.
+        Only the worker of this queue may call this, while it runs no job.
         """
         with self._reached():
             stored = [(_text(key), value) for key, value in self.huey.all_results().items()]
@@ -171,7 +171,7 @@ class Queue:
         job = Job.model_validate(record)
         if job.state in ("queued", "running") and not self._worker_is_there():
             if job.state == "queued":
-                return job.model_copy(update={"detail": "no worker is there to take it; start one"})
+                return job.model_copy(update={"detail": "no worker is running; start one"})
             return job.model_copy(update={"state": "failed", "detail": LEFT})
         return job
 
@@ -180,13 +180,13 @@ class Queue:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Let nobody else put a job onto the queue in the meantime, so that two requests make one job."""
+        """Lock the queue against other requests, so that two simultaneous requests create only one job."""
         deadline = time.monotonic() + 2 * ASKING_SECONDS
         while not self.huey.put_if_empty("asking", time.time()):
             if time.time() - (self.huey.get("asking", peek=True) or time.time()) > ASKING_SECONDS:
-                self.huey.delete("asking")  # whoever asked was killed over it
+                self.huey.delete("asking")  # the process that held the lock was killed
             if time.monotonic() > deadline:
-                raise QueueError(f"the queue {self._where} is kept busy by others; ask again")
+                raise QueueError(f"the queue {self._where} is busy with other requests; try again")
             time.sleep(0.01)
         try:
             yield
@@ -204,7 +204,7 @@ class Queue:
 
 
 def _open(url: str) -> Huey:
-    """Return a queue that keeps no results of its own."""
+    """Return a huey queue that stores no results itself."""
     options = {"results": False, "serializer": JsonSerializer()}
     if urlsplit(url).scheme == "sqlite":
         path = Path(url.removeprefix("sqlite:///"))

@@ -1,4 +1,4 @@
-"""The log: lines of JSON for machines, or text for a terminal, to standard error."""
+"""Logging to standard error: lines of JSON for machines, or text for a terminal."""
 
 import logging
 import sys
@@ -9,20 +9,20 @@ from pydantic_core import to_json
 
 
 class Lenient:
-    """A stream that loses lines rather than raise an error: no request fails because the log cannot be written."""
+    """A stream that drops lines instead of raising errors: no request fails because the log cannot be written."""
 
     def __init__(self, stream: IO[Any]) -> None:
         self._stream = stream
 
     def write(self, text: Any) -> None:
-        """Write, if it is possible."""
+        """Write, if possible."""
         try:  # noqa: SIM105  # costs nothing, as suppress would
             self._stream.write(text)
-        except (OSError, ValueError):  # a full disk, a pipe that nobody reads any more, a closed file
+        except (OSError, ValueError):  # a full disk, a broken pipe, a closed file
             pass
 
     def flush(self) -> None:
-        """Flush, if it is possible."""
+        """Flush, if possible."""
         try:  # noqa: SIM105
             self._stream.flush()
         except (OSError, ValueError):
@@ -30,7 +30,7 @@ class Lenient:
 
 
 def configure_logs(style: Literal["json", "text"]) -> None:
-    """Set up the log of this process, for its own lines and for those of the libraries."""
+    """Set up logging for this process, including the messages of libraries."""
     said: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -28,14 +28,14 @@ def read_window(hours: float, most: int) -> list[Row]:
 
 
 def read_request(request_id: str) -> list[dict[str, object]]:
-    """Return what the log holds of a request, as JSON (see `read_window` for errors)."""
+    """Return the predictions of a request, ready for JSON (see `read_window` for errors)."""
     columns = [column for column in PREDICTIONS.c if column.name not in ("id", "request_id")]
     rows = _read(select(*columns).where(PREDICTIONS.c.request_id == request_id).order_by(PREDICTIONS.c.row))
     return [{**row, "at": _utc(row["at"]).isoformat(timespec="seconds")} for row in rows]
 
 
 def read_table(name: str) -> list[Row]:
-    """Return the rows of a table in the log's database (see `read_window` for errors)."""
+    """Return the rows of a table in the database of the prediction log (see `read_window` for errors)."""
     engine = _connect()
     try:
         return _execute(engine, select(Table(name, MetaData(), autoload_with=engine)))
@@ -72,7 +72,7 @@ def _execute(engine: Engine, query: "Select[Any]") -> list[Row]:
 
 
 def _utc(at: datetime) -> datetime:
-    """Return a time in UTC; SQLite keeps it without a zone."""
+    """Return a time in UTC; SQLite stores it without a time zone."""
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
@@ -85,7 +85,7 @@ def _connect() -> Engine:
         )
     engine = connect(settings.url)
     file = engine.url.database if engine.url.get_backend_name() == "sqlite" else None
-    if file and not Path(file).exists():  # SQLite would make it
+    if file and not Path(file).exists():  # SQLite would create it
         raise DataError(
             f"there is no prediction log at {file}: no service has written it; "
             "run this where its files are, with --stage for its environment"

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-CONNECT_ARGS = {  # so that a database that has gone silent is noticed; https://www.postgresql.org/docs/current/libpq-connect.html
+CONNECT_ARGS = {  # to notice an unresponsive database; https://www.postgresql.org/docs/current/libpq-connect.html
     "connect_timeout": 5,
     "tcp_user_timeout": 10_000,
     "options": "-c statement_timeout=30000",
@@ -46,7 +46,7 @@ PREDICTIONS = Table(
 
 
 def connect(url: str) -> Engine:
-    """Return an engine for SQLite or PostgreSQL; nothing is opened yet."""
+    """Return an engine for SQLite or PostgreSQL, without connecting yet."""
     address = make_url(url)
     dumps = {"json_serializer": lambda value: to_json(value).decode()}
     if address.get_backend_name() == "sqlite":
@@ -57,8 +57,8 @@ def connect(url: str) -> Engine:
     return create_engine(address, **dumps, connect_args=CONNECT_ARGS, pool_pre_ping=True)
 
 
-def _share_sqlite(connection: Any, _: object) -> None:  # whatever the driver gives
-    """Let several processes read and write; https://www.sqlite.org/wal.html."""
+def _share_sqlite(connection: Any, _: object) -> None:  # a connection of any driver
+    """Allow several processes to read and write; https://www.sqlite.org/wal.html."""
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
 
@@ -70,5 +70,5 @@ def create_table(engine: Engine) -> None:
     try:
         METADATA.create_all(engine)
     except SQLAlchemyError:
-        if not inspect(engine).has_table(PREDICTIONS.name):  # unless another worker has made it at the same moment
+        if not inspect(engine).has_table(PREDICTIONS.name):  # unless another worker has just created it
             raise

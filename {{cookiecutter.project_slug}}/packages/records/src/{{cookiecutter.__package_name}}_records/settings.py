@@ -1,4 +1,4 @@
-"""The settings of what a service leaves behind: `logs`, `prediction_log` and `jobs`."""
+"""The settings of logging, the prediction log and the job queue: `logs`, `prediction_log` and `jobs`."""
 
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -17,13 +17,13 @@ class Logs(Section):
 
 
 class PredictionLogSettings(Section):
-    """Where predictions are kept, and how they get there.
+    """Where and how predictions are stored.
 
     Attributes:
-        url: of the database, for SQLAlchemy; null keeps no log.
-        queue_rows: the most predictions that wait to be written; further ones are dropped and counted.
-        batch_rows: the predictions that one transaction writes.
-        flush_seconds: the longest that a prediction waits, while the database answers.
+        url: the database's SQLAlchemy URL; null disables the prediction log.
+        queue_rows: the maximum number of predictions waiting to be written; further ones are dropped and counted.
+        batch_rows: how many predictions to write in one transaction.
+        flush_seconds: how long a prediction waits at most, while the database answers.
         retention_days: the age at which predictions are deleted; null keeps them.
     """
 
@@ -40,10 +40,10 @@ class PredictionLogSettings(Section):
 
 
 class Jobs(Section):
-    """How the model is trained again on request.
+    """How the model is retrained on request.
 
     Attributes:
-        queue: the address of the queue: a SQLite file or a Redis server.
+        queue: the URL of the queue: a SQLite file or a Redis server.
         command: the program and its arguments, run in the worker's folder.
         seconds: the time after which the command is stopped.
     """
@@ -59,13 +59,13 @@ class Jobs(Section):
 
 
 class LogReaderSettings(Settings):
-    """What reads the prediction log; a project without a service has no such section."""
+    """The settings for reading the prediction log; without a service, the section is missing."""
 
     prediction_log: PredictionLogSettings | None = None
 
 
 class WorkerSettings(Settings):
-    """What the worker reads."""
+    """The settings of the worker."""
 
     logs: Logs
     jobs: Jobs
@@ -76,5 +76,5 @@ def _check_scheme(url: str, schemes: tuple[str, ...]) -> str:
     if parts.scheme not in schemes or (parts.scheme == "sqlite" and (parts.netloc or len(parts.path) < 2)):
         allowed = " or ".join("sqlite:///path" if scheme == "sqlite" else f"{scheme}://…" for scheme in schemes)
         raise ValueError(f"expected an address such as {allowed}")
-    _ = parts.port  # raises a ValueError if it is no port
+    _ = parts.port  # raises a ValueError for an invalid port
     return url

@@ -1,1 +1,1 @@
-"""The prediction service: the model as an HTTP API. `app` puts it together, `server` runs it."""
+"""The prediction service: the model as an HTTP API. `app` assembles it, and `server` runs it."""

@@ -1,4 +1,4 @@
-"""The page that documents the service, from files that are installed with it: it needs no other server."""
+"""The documentation page of the service, from installed files, so that it needs no other server."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +14,7 @@ POLICY = (
 
 
 def add_docs(app: FastAPI) -> None:
-    """Answer /docs with Swagger UI; addresses are relative, so that a proxy may put the service under a path."""
+    """Serve Swagger UI at /docs, with relative addresses, so that a proxy may mount the service under a path."""
     page = get_swagger_ui_html(
         openapi_url="openapi.json",
         title=app.title,

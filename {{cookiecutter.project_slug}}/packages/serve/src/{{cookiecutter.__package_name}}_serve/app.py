@@ -1,4 +1,4 @@
-"""The application: what answers which address, and what lives as long as it does."""
+"""The application: its routes, its middleware, and the components that start and stop with it."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -31,15 +31,15 @@ Layer = Callable[[ASGIApp], ASGIApp]
 
 
 class Application(FastAPI):
-    """FastAPI with layers around those that it has itself."""
+    """FastAPI with layers around its own middleware."""
 
     def __init__(self, layers: Sequence[Layer], **options: Any) -> None:
-        """Make an application; the last layer is the outermost, and the options are FastAPI's."""
+        """Create an application; the last layer is the outermost, and the options are FastAPI's."""
         super().__init__(**options)
         self._layers = layers
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Return what requests go through."""
+        """Return FastAPI's middleware stack, wrapped in the layers."""
         stack = super().build_middleware_stack()
         for layer in self._layers:
             stack = layer(stack)
@@ -51,7 +51,7 @@ def create_app(settings: ServiceSettings, spare: Path | None = None) -> FastAPI:
 
     Args:
         settings: see `ServiceSettings`.
-        spare: where workers keep a copy of the last sound model for each other.
+        spare: where workers keep a copy of the last valid model for each other.
     """
     service = settings.service
     metrics = Metrics()
@@ -105,7 +105,7 @@ def _layers(service: Service, metrics: Metrics, direct: Direct) -> list[Layer]:
 
 
 def _document(app: FastAPI, live: ModelWatcher, most_rows: int, *, keys: bool) -> None:
-    """Have the OpenAPI document made anew when another model is live."""
+    """Rebuild the OpenAPI document whenever another model becomes live."""
     made: dict[str | None, Document] = {}
 
     def document() -> Document:

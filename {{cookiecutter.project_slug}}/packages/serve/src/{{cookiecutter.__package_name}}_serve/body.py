@@ -1,4 +1,4 @@
-"""The body of a request for predictions: checked against the contract of the model that is live."""
+"""The body of a prediction request, checked against the contract of the live model."""
 
 from collections import Counter
 from http import HTTPStatus
@@ -17,16 +17,16 @@ BOM = b"\xef\xbb\xbf"
 
 
 class RequestBody:
-    """Reads `{"instances": [row, …]}`, where each row keeps the contract of a model."""
+    """Reads `{"instances": [row, …]}`, where each row must keep the contract of a model."""
 
     def __init__(self, contract: Contract, most_rows: int, metrics: Metrics) -> None:
-        """Make a reader for a contract and for so many rows at most; it counts the rows that it refuses."""
+        """Create a reader for a contract and a maximum number of rows; it counts rejected rows in the metrics."""
         self._contract, self._most_rows, self._metrics = contract, most_rows, metrics
         self._validator = self._validate(fail_fast=False)
         self._first_fault = self._validate(fail_fast=True)
 
     def _validate(self, *, fail_fast: bool) -> SchemaValidator:
-        """Return what checks a body: all rows of it, or up to the first one that is refused."""
+        """Return a validator of a body: it checks all rows, or stops at the first rejected one."""
         row = self._contract.row_schema
         rows = core_schema.list_schema(row, min_length=1, max_length=self._most_rows, fail_fast=fail_fast)
         fields = {INSTANCES: core_schema.typed_dict_field(rows)}
@@ -36,15 +36,15 @@ class RequestBody:
         """Return the rows.
 
         Raises:
-            ValidationError: the body is no JSON, not of this shape, or breaks the contract (see `problem`).
+            ValidationError: the body is not JSON, has another shape, or breaks the contract (see `problem`).
         """
         return self._validator.validate_json(data.removeprefix(BOM))[INSTANCES]  # type: ignore[no-any-return]
 
     def problem(self, data: bytes, error: ValidationError) -> Problem:
-        """Return what is wrong with a body: 400 where it is not JSON, 422 where it is; count what is wrong by field.
+        """Return what is wrong with a body: status 400 if it is not JSON, else 422; count rejected rows by field.
 
-        To describe a fault takes a hundred times the time and memory of finding it: beyond some, the first bad row is
-        all that is described, and nothing where there are too many in that one too.
+        Describing a fault takes a hundred times the time and memory of finding it. Above `MOST_FAULTS`, only the first
+        rejected row is described, and not even that one if it has too many faults itself.
         """
         if error.error_count() > MOST_FAULTS:
             try:

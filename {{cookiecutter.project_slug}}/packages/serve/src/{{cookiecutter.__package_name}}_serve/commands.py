@@ -1,4 +1,4 @@
-"""The command of the service; what it needs is imported when it runs."""
+"""The command of the service; its dependencies are imported when it runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,9 +9,9 @@ from {{ cookiecutter.__package_name }}_predict.settings import load_settings
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="The address to listen at; by default, service.host.")] = None,
-    port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one.")] = None,
-    workers: Annotated[int | None, typer.Option(help="How many processes answer.")] = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on; by default, service.host.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; 0 picks a free one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="How many worker processes to run.")] = None,
     model: Annotated[Path | None, typer.Option(help="The model file, which is watched for changes.")] = None,
 ) -> None:
     """Answer requests over HTTP until SIGTERM or Ctrl-C."""

@@ -1,4 +1,4 @@
-"""Write predictions to the prediction log, from a thread: no request ever waits for the database."""
+"""Write predictions to the prediction log from a thread, so that no request waits for the database."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ RETIRE_SECONDS = 3600.0
 
 
 class Entry(NamedTuple):
-    """The predictions of one request: when, by what model, how fast, and for what."""
+    """The predictions of one request, with its time, model version, latency and inputs."""
 
     at: float
     request_id: str
@@ -34,17 +34,17 @@ class Entry(NamedTuple):
 
 
 class PredictionLogWriter:
-    """A bounded queue, and a thread that writes it into the database.
+    """A bounded queue, and a thread that writes it to the database.
 
-    What does not fit into the queue is dropped and counted. While the database is away, the thread tries again, and
-    keeps what it has. A row is written at least once: should the connection break within a commit, perhaps twice.
+    Predictions that do not fit into the queue are dropped and counted. While the database is unreachable, the thread
+    keeps its batch and retries. Rows are written at least once: twice, if the connection breaks during a commit.
     """
 
     def __init__(self, settings: PredictionLogSettings, metrics: Metrics) -> None:
-        """Prepare the log; without an address, it keeps nothing."""
+        """Prepare the writer; without a database address, it discards everything."""
         self._settings, self._metrics = settings, metrics
         self._queue: deque[Entry] = deque()
-        self._put = self._taken = 0  # rows; each is counted by one thread alone, so that none needs a lock
+        self._put = self._taken = 0  # rows; only one thread changes each counter, so neither needs a lock
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self._prepared = self._away = False
@@ -52,7 +52,7 @@ class PredictionLogWriter:
         self.engine = connect(settings.url) if settings.url else None
 
     def put(self, entry: Entry) -> None:
-        """Queue an entry, or drop it where the queue is full; this never waits."""
+        """Queue an entry, or drop it if the queue is full; this never blocks."""
         if self.engine is None:
             return
         count = len(entry.rows)
@@ -67,12 +67,12 @@ class PredictionLogWriter:
             self._wake.set()
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start the thread."""
         if self.engine is not None:
             self._thread.start()
 
     def stop(self) -> None:
-        """Write what is queued, with one attempt, and end."""
+        """Try once to write what is queued, and stop the thread."""
         if self.engine is not None:
             self._stop.set()
             self._wake.set()
@@ -81,7 +81,7 @@ class PredictionLogWriter:
 
     def _run(self) -> None:
         batch: list[Entry] = []
-        self._write(batch)  # nothing yet, but it makes the table
+        self._write(batch)  # writes nothing, but creates the table
         while not self._stop.is_set():
             self._wake.wait(self._settings.flush_seconds)
             self._wake.clear()
@@ -92,7 +92,7 @@ class PredictionLogWriter:
             log.error("predictions lost: the log's database is away, and the service stops", rows=lost)
 
     def _write_all(self, batch: list[Entry]) -> None:
-        """Write until the queue is empty; what could not be written stays in the batch."""
+        """Write until the queue is empty; entries that could not be written stay in the batch."""
         while batch or self._queue:
             batch.extend(self._take(self._settings.batch_rows - sum(len(entry.rows) for entry in batch)))
             if not self._write(batch) and self._stop.wait(RETRY_SECONDS):
@@ -108,7 +108,7 @@ class PredictionLogWriter:
 
     def _write(self, batch: list[Entry]) -> bool:
         """Write a batch, and empty it; return whether the database answered."""
-        assert self.engine is not None  # noqa: S101  # the thread runs only then
+        assert self.engine is not None  # noqa: S101  # otherwise the thread does not run
         try:
             if not self._prepared:
                 create_table(self.engine)
@@ -118,7 +118,7 @@ class PredictionLogWriter:
             self._metrics.log_failures.inc()
             if not self._away:
                 log.error("prediction log away", reason=_first_line(error))
-            self._prepared, self._away = False, True  # what comes back may be another database
+            self._prepared, self._away = False, True  # the database may come back without its table
             return False
         if self._away:
             log.info("prediction log back")
@@ -127,7 +127,7 @@ class PredictionLogWriter:
         return True
 
     def _insert(self, engine: Engine, batch: list[Entry]) -> None:
-        """Insert a batch in one transaction; if the database refuses rows of it for what they are, one by one."""
+        """Insert a batch in one transaction; if the database rejects some of its values, insert entry by entry."""
         try:
             self._insert_together(engine, batch)
             batch.clear()
@@ -148,7 +148,7 @@ class PredictionLogWriter:
         self._metrics.logged.inc(len(records))
 
     def _retire(self, engine: Engine) -> None:
-        """Delete what is too old, now and then."""
+        """Delete predictions beyond the retention period, at most once per `RETIRE_SECONDS`."""
         if self._settings.retention_days is None or time.time() - self._retired < RETIRE_SECONDS:
             return
         self._retired = time.time()
@@ -161,7 +161,7 @@ class PredictionLogWriter:
 
 
 def _first_line(error: Exception) -> str:
-    """Return an error without the statement and the rows that SQLAlchemy adds."""
+    """Return an error message without the statement and the rows that SQLAlchemy adds."""
     return str(error).partition("\n")[0]
 
 

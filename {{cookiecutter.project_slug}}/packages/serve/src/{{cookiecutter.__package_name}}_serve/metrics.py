@@ -1,7 +1,7 @@
-"""What Prometheus asks for, over all workers of the service.
+"""Prometheus metrics, over all workers of the service.
 
-With several workers, each writes its numbers into files of a shared folder, named by PROMETHEUS_MULTIPROC_DIR before
-prometheus_client is imported (https://prometheus.github.io/client_python/multiprocess/).
+With several workers, each writes its metrics to files in a shared folder, PROMETHEUS_MULTIPROC_DIR, which must be set
+before prometheus_client is imported (https://prometheus.github.io/client_python/multiprocess/).
 """
 
 import os
@@ -16,10 +16,10 @@ SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 
 
 class Metrics:
-    """The numbers of one application; what counts is written down with each field."""
+    """The metrics of one application; each has its description."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the page, and tell nothing
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the page without being useful
         self._registry = CollectorRegistry()
         self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
@@ -32,37 +32,37 @@ class Metrics:
         self.requests = counter("http_requests", "Requests answered.", "method", "path", "status")
         self.seconds = Histogram(
             "http_request_duration_seconds",
-            "Time from a request's head to the end of its answer.",
+            "Time from a request's head to the end of its response.",
             ["path"],
             buckets=SECONDS,
             registry=self._registry,
         )
         self.in_flight = gauge("http_requests_in_flight", "Requests being answered.")
         self.rows = counter("prediction_rows", "Rows predicted.")
-        self.refused = counter("prediction_refused_rows", "Rows refused, by the field that is wrong.", "field")
-        self.model = gauge("model_info", "Workers that answer with this version of the model.", "version")
-        self.reloads = counter("model_reloads", "Models taken over while running, by each worker.")
-        self.failed_reloads = counter("model_reload_failures", "Model files refused, by each worker.")
-        self.logged = counter("prediction_log_rows", "Predictions written to the log.")
-        self.dropped = counter("prediction_log_dropped_rows", "Predictions that never got into the log.")
-        self.log_failures = counter("prediction_log_failures", "Attempts to write to the log that failed.")
+        self.refused = counter("prediction_refused_rows", "Rows rejected, by the invalid field.", "field")
+        self.model = gauge("model_info", "Workers that serve this version of the model.", "version")
+        self.reloads = counter("model_reloads", "Models reloaded while running, in each worker.")
+        self.failed_reloads = counter("model_reload_failures", "Model files rejected, in each worker.")
+        self.logged = counter("prediction_log_rows", "Predictions written to the prediction log.")
+        self.dropped = counter("prediction_log_dropped_rows", "Predictions not written to the prediction log.")
+        self.log_failures = counter("prediction_log_failures", "Failed attempts to write to the prediction log.")
         self.queued = gauge("prediction_log_queue_rows", "Predictions waiting to be written.")
 
     def count_request(self, method: str, path: str, status: int, seconds: float) -> None:
-        """Count a request that has been answered, and its time."""
+        """Count an answered request, and observe its duration."""
         key = method, path, status
-        if key not in self._answered:  # looking a label up costs more than counting
+        if key not in self._answered:  # looking up labels costs more than counting
             self._answered[key] = self.requests.labels(*key), self.seconds.labels(path)
         requests, histogram = self._answered[key]
         requests.inc()
         histogram.observe(seconds)
 
     def render(self) -> bytes:
-        """Return all numbers in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         folder = os.environ.get(FOLDER)
         if not folder:
             return generate_latest(self._registry)
-        for path in Path(folder).glob("gauge_live*_*.db"):  # a worker that was killed could not take its gauges along
+        for path in Path(folder).glob("gauge_live*_*.db"):  # a killed worker leaves its gauges behind
             process = int(path.stem.rpartition("_")[2])
             if not psutil.pid_exists(process):
                 mark_process_dead(process, folder)  # type: ignore[no-untyped-call]

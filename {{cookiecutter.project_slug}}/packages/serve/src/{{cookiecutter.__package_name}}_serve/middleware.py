@@ -1,8 +1,8 @@
-"""The middleware: what every request goes through, whatever it asks for.
+"""The middleware that every request passes through.
 
-One layer of ASGI around the application (https://asgi.readthedocs.io/en/latest/specs/www.html) gives each request an
-id, holds it to the limits, adds headers to its answer, and counts, times and logs it. It is one, and written by hand,
-since each of Starlette's layers takes the time of a prediction.
+A single ASGI layer around the application (https://asgi.readthedocs.io/en/latest/specs/www.html) gives each request an
+id, enforces the limits, adds headers to the response, and counts, times and logs it. It is one hand-written layer
+because each of Starlette's layers takes as long as a prediction.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ from .settings import Limits
 
 log = structlog.get_logger()
 REQUEST_ID = re.compile(rb"[\w.:/+=-]{1,64}", flags=re.ASCII)
-PROCESS, NUMBERS = secrets.token_hex(10), itertools.count()  # a request's id: 32 digits, and no call to the system
+PROCESS, NUMBERS = secrets.token_hex(10), itertools.count()  # a request's id: 32 digits, without a system call
 JSON = (b"content-type", b"application/json")
-GONE = 499  # what nginx logs when a client leaves before its answer
+GONE = 499  # what nginx logs when a client disconnects before the response
 HEADERS = [
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -38,7 +38,7 @@ ALWAYS_ANSWERED = ("/health/live", "/health/ready", "/metrics")
 
 
 class Exchange:
-    """One request and its answer, as they pass through the middleware."""
+    """One request and its response, as they pass through the middleware."""
 
     __slots__ = (
         "_body",
@@ -70,22 +70,22 @@ class Exchange:
         self._body: bytes | None = None
 
     def check_length(self) -> None:
-        """Refuse a body that says that it is too large, before it is read."""
+        """Reject a body whose announced length is too large, before it is read."""
         announced = self.headers.get(b"content-length", b"")
         if len(announced) > 18 or (announced.isdigit() and int(announced) > self._limit):
             self._refuse(f"{announced.decode():.20} bytes")
 
     def expire(self) -> None:
-        """Give up, since the time is over; asyncio.timeout does the same, in four times the time."""
+        """Cancel the request because its time is up; asyncio.timeout does the same, but takes four times as long."""
         self.expired = True
         self.task.cancel()
 
     async def fetch(self) -> None:
-        """Read the body beforehand, so that what is wrong with it is not wrapped into another error on the way."""
+        """Read the body in advance, so that FastAPI does not wrap errors in reading it."""
         self._body = await self.read()
 
     async def receive_fetched(self) -> Message:
-        """Pass on the body that was read beforehand, and after it what else comes."""
+        """Pass on the body that was read in advance, and later messages after it."""
         if self._body is None:
             return await self._receive()
         body, self._body = self._body, None
@@ -95,7 +95,7 @@ class Exchange:
         """Return the whole body.
 
         Raises:
-            ClientDisconnect: the client has left.
+            ClientDisconnect: the client has disconnected.
         """
         parts = []
         while not self.complete:
@@ -106,7 +106,7 @@ class Exchange:
         return b"".join(parts)
 
     async def answer(self, body: bytes) -> None:
-        """Send a whole answer of JSON, with status 200."""
+        """Send a complete JSON response with status 200."""
         self.status = 200
         length = str(len(body)).encode()
         headers = [(b"content-length", length), JSON, (b"x-request-id", self.request_id.encode()), *HEADERS]
@@ -124,7 +124,7 @@ class Exchange:
         return message
 
     async def send(self, message: Message) -> None:
-        """Pass on a part of the answer, its head with the headers that all answers have."""
+        """Pass on a part of the response, adding the common headers to its head."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             given = {name for name, _ in message["headers"]}
@@ -134,7 +134,7 @@ class Exchange:
 
     @property
     def seconds(self) -> float:
-        """The time since the request's head."""
+        """The time since the request's head, in seconds."""
         return time.perf_counter() - self.started
 
     def _refuse(self, found: str) -> None:
@@ -148,15 +148,15 @@ Direct = Mapping[str, Callable[[Exchange], Awaitable[None]]]
 
 
 class ServiceMiddleware:
-    """The layer around the application."""
+    """The ASGI layer around the application."""
 
     def __init__(self, app: ASGIApp, limits: Limits, metrics: Metrics, direct: Direct) -> None:
-        """Stand around an application; what answers POST at `direct` paths is asked past its layers and routes."""
+        """Wrap an application; POST requests to the `direct` paths bypass its layers and routes."""
         self._app, self._limits, self._metrics, self._direct = app, limits, metrics, direct
         self._inside = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request in, or answer it with a problem."""
+        """Pass a request on, or answer it with a problem document."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -194,26 +194,24 @@ class ServiceMiddleware:
 
     def _admit(self, path: str, exchange: Exchange) -> None:
         if self._inside > self._limits.requests and path not in ALWAYS_ANSWERED:
-            raise unavailable(
-                f"{self._limits.requests} requests are being answered, the most that a worker takes; try again"
-            )
+            raise unavailable(f"{self._limits.requests} requests are being answered, the maximum per worker; try again")
         exchange.check_length()
 
     def _late(self, exchange: Exchange) -> Problem:
         seconds = f"{self._limits.seconds:g} seconds"
         if not exchange.complete:
-            return Problem(HTTPStatus.REQUEST_TIMEOUT, f"the body was not whole after {seconds}; send it faster")
+            return Problem(HTTPStatus.REQUEST_TIMEOUT, f"the body was incomplete after {seconds}; send it faster")
         return unavailable(f"there was no answer after {seconds}; try again, with fewer instances at a time")
 
     async def _answer(self, problem: Problem, exchange: Exchange, scope: Scope) -> None:
-        if exchange.status:  # too late: part of an answer has left; without its end, the client knows
+        if exchange.status:  # too late: the response has started; the client sees it cut off
             return
         await problem.response(exchange.request_id)(scope, exchange.receive, exchange.send)
 
     def _record(self, scope: Scope, exchange: Exchange) -> None:
         seconds = exchange.seconds
         direct = scope["path"] in self._direct
-        path = scope["path"] if direct else getattr(scope.get("route"), "path", "(other)")  # as declared: a few
+        path = scope["path"] if direct else getattr(scope.get("route"), "path", "(other)")  # as declared: few
         method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD", "OPTIONS") else "(other)"
         self._metrics.count_request(method, path, exchange.status, seconds)
         write = log.debug if path in ALWAYS_ANSWERED else log.info
@@ -228,7 +226,7 @@ class ServiceMiddleware:
 
 
 def check_method(method: str) -> None:
-    """Refuse everything but POST.
+    """Reject all methods except POST.
 
     Raises:
         Problem: 405.

@@ -1,4 +1,4 @@
-"""The live model: watched, verified and swapped while the service runs."""
+"""Watch the live model, and verify and swap it while the service runs."""
 
 import threading
 from dataclasses import dataclass
@@ -20,32 +20,32 @@ Signature = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Served:
-    """A model and the reader of requests to it; a request uses one and the same to its end."""
+    """A model and the reader of its request bodies; each request uses the same pair from start to end."""
 
     model: Model
     body: RequestBody
 
 
 class ModelWatcher:
-    """The model in use, and the watch on its file.
+    """Serves a model, and watches its file.
 
-    A file that has changed is loaded beside the model in use once it holds still for a moment, verified, and takes its
-    place in one step. A file that is refused changes nothing. With a spare, a worker that starts while the file is
-    broken begins with the model that its neighbours use.
+    Once a changed file has stopped changing, it is loaded and verified beside the model in use, and replaces that
+    atomically. A rejected file changes nothing. With a spare, a worker that starts while the file is broken uses the
+    model of the other workers.
 
     Attributes:
-        served: what answers requests; None until a first model could be loaded.
+        served: the model that answers requests; None until one could be loaded.
     """
 
     def __init__(self, paths: Paths, most_rows: int, seconds: float, metrics: Metrics, spare: Path | None) -> None:
-        """Prepare the watch.
+        """Prepare the watcher.
 
         Args:
-            paths: where the model and, if they are to be compared, the schema are.
+            paths: the paths of the model and, if the two must agree, the contract.
             most_rows: how many rows a request may have.
-            seconds: the time between two looks at the file.
+            seconds: the time between two checks of the file.
             metrics: where reloads are counted.
-            spare: where a copy of the last sound model is kept for other workers.
+            spare: where a copy of the last valid model is kept for other workers.
         """
         self.served: Served | None = None
         self._paths, self._most_rows, self._seconds = paths, most_rows, seconds
@@ -55,13 +55,13 @@ class ModelWatcher:
         self._known = self._waiting = self._sign()
 
     def start(self) -> None:
-        """Load the model, and begin to watch its file; without a sound model, wait for one."""
+        """Load the model, and start to watch its file; without a valid model, wait for one."""
         if not self._take(self._paths.model) and self._spare and self._spare.exists():
-            self._take(self._spare, check_schema=False)  # its neighbours have done so
+            self._take(self._spare, check_schema=False)  # another worker has checked it
         self._thread.start()
 
     def stop(self) -> None:
-        """End the watch."""
+        """Stop watching."""
         self._stop.set()
         self._thread.join()
 
@@ -74,16 +74,16 @@ class ModelWatcher:
                 self._take(self._paths.model)
 
     def _sign(self) -> tuple[Signature | None, Signature | None]:
-        """Return what changes when the model's file does, or the schema that it is held against."""
+        """Return a signature of the model file and of the contract that it is checked against."""
         schema = self._paths.contract
         return _stat(self._paths.model), _stat(schema) if schema else None
 
     def _take(self, path: Path, *, check_schema: bool = True) -> bool:
-        """Let the model of a file answer from now on, if it is sound; return whether it is."""
+        """Serve the model in a file from now on, if it is valid; return whether it is."""
         old = self.served
         try:
-            if not path.is_file():  # to read from a pipe, say, would wait for ever
-                raise ModelError(f"{path} is no file; train a model or correct paths.model")
+            if not path.is_file():  # reading a pipe, for example, would block forever
+                raise ModelError(f"{path} is not a file; train a model or correct paths.model")
             data = path.read_bytes()
             model = Model.parse(data, path, contract=self._paths.load_contract() if check_schema else None)
             new = Served(model, RequestBody(model.contract, self._most_rows, self._metrics))
@@ -92,11 +92,11 @@ class ModelWatcher:
             self.served = new
             if self._spare and path != self._spare:
                 self._keep(data, self._spare)
-        except Exception as error:  # whatever a file may hold, the watch goes on
+        except Exception as error:  # whatever the file contains, keep watching
             self._metrics.failed_reloads.inc()
             known = isinstance(error, ProjectError | OSError | MemoryError)
             log.error("model refused", reason=str(error), still=old and old.model.version, exc_info=not known)
-            if isinstance(error, OSError | MemoryError):  # the file may be sound: look again
+            if isinstance(error, OSError | MemoryError):  # the file may be valid: try again
                 self._known = (None, None)
             return False
         self._metrics.model.labels(model.version).set(1)
@@ -115,7 +115,7 @@ class ModelWatcher:
 
 
 def _stat(path: Path) -> Signature | None:
-    """Return what changes when a file does; None while there is none."""
+    """Return a signature that changes when the file does; None if there is no file."""
     try:
         status = path.stat()
     except OSError:

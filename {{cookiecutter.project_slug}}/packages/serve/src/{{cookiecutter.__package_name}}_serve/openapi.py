@@ -1,4 +1,4 @@
-"""The OpenAPI document: exact for the model that is live, since it is made from its contract."""
+"""The OpenAPI document, generated from the contract of the live model."""
 
 import math
 from typing import Any
@@ -17,22 +17,22 @@ Document = dict[str, Any]
 
 
 def make_document(app: FastAPI, contract: Contract | None, most_rows: int, *, keys: bool) -> Document:
-    """Return the document of an application that answers with a model of a contract.
+    """Return the document of an application that serves a model with a contract.
 
     Args:
-        app: whose other routes are documented too.
-        contract: of the model that is live; None where there is none yet.
+        app: the application, whose other routes are documented too.
+        contract: the contract of the live model; None if there is no model yet.
         most_rows: how many instances a request may have.
         keys: whether requests need an API key.
     """
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     components = document.setdefault("components", {}).setdefault("schemas", {})
-    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, in whose place a problem document is sent
+    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which problem documents replace
         components.pop(name, None)
     components["Problem"] = SCHEMA
     if contract:
         document["paths"]["/predict"] = {"post": _operation(contract, most_rows)}
-    problem = {"description": "A problem.", "content": {MEDIA_TYPE: {"schema": _reference("Problem")}}}
+    problem = {"description": "A problem document.", "content": {MEDIA_TYPE: {"schema": _reference("Problem")}}}
     for path, item in document["paths"].items():
         for operation in item.values():
             operation["responses"].pop("422", None)
@@ -54,13 +54,13 @@ def _operation(contract: Contract, most_rows: int) -> Document:
         "type": "object",
         "required": ["model_version", "predictions"],
         "properties": {
-            "model_version": {"type": "string", "description": "Which model answered."},
+            "model_version": {"type": "string", "description": "The version of the model that answered."},
             "predictions": {"type": "array", "items": _describe_prediction(contract)},
         },
     }
     return {
         "summary": f"Predict {contract.target_name}",
-        "description": "One prediction for each instance, in their order; a single bad instance refuses them all.",
+        "description": "One prediction for each instance, in order; a single invalid instance rejects the request.",
         "operationId": "predict",
         "tags": ["predictions"],
         "requestBody": {

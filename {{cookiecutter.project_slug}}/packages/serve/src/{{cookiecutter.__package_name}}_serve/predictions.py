@@ -1,4 +1,4 @@
-"""POST /predict: from a body of JSON to an answer that names the model it came from."""
+"""POST /predict: answer a JSON body with predictions and the version of the model that made them."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -23,19 +23,19 @@ Rows = list[dict[str, object]]
 
 
 class Predictions:
-    """What answers requests for predictions, straight behind the middleware: a route would cost as much again."""
+    """Answers prediction requests directly behind the middleware: a route would double the time."""
 
     def __init__(
         self, live: ModelWatcher, log: PredictionLogWriter, metrics: Metrics, keys: Sequence[SecretStr]
     ) -> None:
-        """Answer from a live model those who have one of the keys; write into a log and into metrics."""
+        """Answer requests that have one of the keys from a live model; record them in the log and in the metrics."""
         self._live, self._log, self._metrics, self._keys = live, log, metrics, keys
 
     async def answer(self, exchange: Exchange) -> None:
         """Answer `{"instances": [row, …]}`.
 
         Raises:
-            Problem: the request is not what the contract asks for, or there is no model yet.
+            Problem: the request is invalid or breaks the contract, or there is no model yet.
         """
         if self._keys:
             given = exchange.headers.get(KEY_HEADER.lower().encode())
@@ -44,11 +44,11 @@ class Predictions:
         data = await exchange.read()
         served = self._live.served
         if served is None:
-            raise unavailable("there is no model yet that could answer; try again later", seconds=10)
+            raise unavailable("there is no model to answer with yet; try again later", seconds=10)
         try:
             small = len(data) <= INLINE_BYTES
             rows, predictions = predict(served, data) if small else await run_sync(predict, served, data)
-        except ValidationError as error:  # to name what is wrong takes longer than to predict
+        except ValidationError as error:  # describing the faults takes longer than predicting
             raise await run_sync(served.body.problem, data, error) from error
         except DataError as error:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
@@ -62,15 +62,15 @@ def predict(served: Served, data: bytes) -> tuple[Rows, list[Prediction]]:
     """Return the rows in a body and a prediction for each.
 
     Raises:
-        ValidationError: the body is not what the model's contract asks for.
-        DataError: the model computes no number for a row.
+        ValidationError: the body breaks the model's contract.
+        DataError: the model's output for a row is not a finite number.
     """
     rows = served.body.read(data)
     return rows, served.model.answer(served.model.contract.encode(rows))
 
 
 def check_media_type(headers: Mapping[bytes, bytes]) -> None:
-    """Refuse a body that is not JSON in UTF-8 by its own account.
+    """Reject a body whose headers declare something other than JSON in UTF-8.
 
     Raises:
         Problem: 415.

@@ -1,4 +1,4 @@
-"""Problem documents: what the service answers where it cannot do what was asked (RFC 9457)."""
+"""Problem documents: how the service answers failed requests (RFC 9457)."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -17,14 +17,14 @@ SCHEMA = {
     "description": "A problem document, RFC 9457.",
     "required": ["type", "title", "status", "detail", "request_id"],
     "properties": {
-        "type": {"type": "string", "description": "about:blank: the status says it all."},
+        "type": {"type": "string", "description": "about:blank: the status describes the problem."},
         "title": {"type": "string", "description": "The status in words."},
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "What was found, what was expected, what to do."},
-        "request_id": {"type": "string", "description": "To be named when asking for help."},
+        "request_id": {"type": "string", "description": "The id of the request, to quote when asking for help."},
         "errors": {
             "type": "array",
-            "description": "The first places that are wrong in a request.",
+            "description": "The first faults in the request.",
             "items": {
                 "type": "object",
                 "required": ["pointer", "found", "expected"],
@@ -40,15 +40,15 @@ SCHEMA = {
 
 
 class Problem(Exception):  # noqa: N818  # RFC 9457's word
-    """A request that is answered with a problem document."""
+    """An error that is answered with a problem document."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None, **members: object) -> None:
-        """Make a problem of a status, a sentence, headers of the answer, and more members of the document."""
+        """Create a problem with a status, a sentence, response headers and further members of the document."""
         super().__init__(detail)
         self.status, self.detail, self.headers, self.members = int(status), detail, headers, members
 
     def response(self, request_id: str) -> Response:
-        """Return the answer."""
+        """Return the response."""
         document = {
             "type": "about:blank",
             "title": TITLES.get(self.status) or HTTPStatus(self.status).phrase,
@@ -66,18 +66,18 @@ def pointer(*parts: str | int) -> str:
 
 
 def unavailable(detail: str, seconds: int = 1) -> Problem:
-    """Return the problem of a service that can answer later."""
+    """Return the problem of a service that is temporarily unavailable."""
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(seconds)})
 
 
 def internal_error() -> Problem:
-    """Return the problem of a service that has an error of its own."""
-    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the service has an error; its log says which")
+    """Return the problem of an internal error."""
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the service has an internal error; see its log")
 
 
 def answer_problems(app: FastAPI) -> None:
-    """Have every refusal answered with a problem document."""
-    app.add_exception_handler(Problem, _answer_problem)  # type: ignore[arg-type]  # it is called with this type alone
+    """Answer every error with a problem document."""
+    app.add_exception_handler(Problem, _answer_problem)  # type: ignore[arg-type]  # it is only called with this type
     app.add_exception_handler(HTTPException, _answer_http)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _answer_invalid)  # type: ignore[arg-type]
     app.add_exception_handler(Exception, _answer_error)
@@ -93,7 +93,7 @@ def _answer_error(request: Request, _: Exception) -> Response:
 
 def _answer_http(request: Request, error: HTTPException) -> Response:
     details = {
-        HTTPStatus.NOT_FOUND: "there is nothing at this address; /openapi.json lists what there is",
+        HTTPStatus.NOT_FOUND: "there is nothing at this address; see /openapi.json for all addresses",
         HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible here; see the header Allow",
     }
     detail = details.get(HTTPStatus(error.status_code), str(error.detail))
@@ -101,7 +101,7 @@ def _answer_http(request: Request, error: HTTPException) -> Response:
 
 
 def _answer_invalid(request: Request, error: RequestValidationError) -> Response:
-    """Answer what FastAPI refuses: a parameter, or a body other than that of predictions."""
+    """Answer a request that FastAPI rejects: an invalid parameter, or an invalid body other than for predictions."""
     items = error.errors()
     status = HTTPStatus.BAD_REQUEST if items[0]["type"] == "json_invalid" else HTTPStatus.UNPROCESSABLE_ENTITY
     errors = [

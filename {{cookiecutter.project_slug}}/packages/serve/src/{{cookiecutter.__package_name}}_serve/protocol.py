@@ -1,4 +1,4 @@
-"""HTTP as uvicorn reads it with httptools, with limits on what comes before a request is one."""
+"""Limit connections before they reach the application: slow or large request heads, and too much pipelining."""
 
 import asyncio
 from typing import Any
@@ -11,10 +11,10 @@ TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """Closes connections that send a head too slowly or too large, or request more than they read."""
+    """Closes connections whose request heads are too slow or too large, or that pipeline too many requests."""
 
     def __init__(self, *arguments: Any, head_seconds: float, **options: Any) -> None:
-        """Make the protocol of a connection, whose heads may take so many seconds; the rest is uvicorn's."""
+        """Create the protocol of a connection; heads may take `head_seconds`, and the rest is uvicorn's."""
         super().__init__(*arguments, **options)
         self._head_seconds, self._head_bytes = head_seconds, 0
         self._deadline: asyncio.TimerHandle | None = None
@@ -25,14 +25,14 @@ class LimitedProtocol(HttpToolsProtocol):
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
+        """Stop waiting."""
         self._forget_head()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; wait for the rest of a head, unless it is too large or too many requests wait already."""
+        """Read data; wait for the rest of a head, unless it is too large or too many requests are waiting."""
         super().data_received(data)
-        if self.scope is not None and "method" in self.scope:  # the head is whole: most come so, and need no clock
+        if self.scope is not None and "method" in self.scope:  # the head is complete: usually at once, without a timer
             if self._deadline is not None:
                 self._forget_head()
         else:

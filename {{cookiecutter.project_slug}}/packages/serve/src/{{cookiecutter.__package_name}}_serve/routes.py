@@ -1,4 +1,4 @@
-"""What else the service answers: the model, its health, its numbers, and requests to train again."""
+"""The other routes of the service: model, health, metrics, statistics and retraining."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ from .security import WithKey, WithToken
 from .stats import Stats, summarise
 
 router = APIRouter()
-STATS_AT_ONCE = 2  # they read much; requests for predictions need the threads too
+STATS_AT_ONCE = 2  # each reads a lot, and prediction requests need the threads too
 
 
 class Alive(BaseModel):
@@ -35,28 +35,28 @@ class Ready(BaseModel):
 
 
 class ModelCard(BaseModel):
-    """What is known about the model that is live."""
+    """What is known about the live model."""
 
     version: str
-    contract: dict[str, Any] = Field(description="What a row is, and what is predicted.")
-    example: dict[str, Any] = Field(description="A row that keeps the contract.")
+    contract: dict[str, Any] = Field(description="The features of a row, and the target.")
+    example: dict[str, Any] = Field(description="A row that the contract accepts.")
     lineage: dict[str, Any] = Field(description="What the model was made from.")
-    metrics: dict[str, Any] = Field(description="What the evaluation found before the gate let it pass.")
+    metrics: dict[str, Any] = Field(description="The metrics of the evaluation before the gate.")
 
 
 class Retrain(BaseModel):
-    """A request to train again."""
+    """A request for retraining."""
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: str = Field("", max_length=200, description="Why; it is kept with the job.")
+    reason: str = Field("", max_length=200, description="The reason, which is kept with the job.")
 
 
 def find_model(request: Request) -> Model:
-    """Return the model that is live, or answer that there is none."""
+    """Return the live model, or answer that there is none yet."""
     served = request.app.state.live.served
     if served is None:
-        raise unavailable("there is no model yet that could answer; the log says why", seconds=10)
+        raise unavailable("there is no model to answer with yet; see the log for the reason", seconds=10)
     model: Model = served.model
     return model
 
@@ -66,19 +66,19 @@ LiveModel = Annotated[Model, Depends(find_model)]
 
 @router.get("/health/live", tags=["health"])
 async def live() -> Alive:
-    """Say that the process answers; if it does not, restart it."""
+    """Report that the process answers; if it does not, restart it."""
     return Alive()
 
 
 @router.get("/health/ready", tags=["health"])
 async def ready(model: LiveModel) -> Ready:
-    """Say whether requests for predictions may be sent here."""
+    """Report whether the service can answer prediction requests."""
     return Ready(model_version=model.version)
 
 
 @router.get("/model", tags=["model"])
 async def describe_model(_: WithKey, model: LiveModel) -> ModelCard:
-    """Return the contract, the lineage and the metrics of the model that is live."""
+    """Return the contract, the lineage and the metrics of the live model."""
     return ModelCard(
         version=model.version,
         contract=model.contract.model_dump(mode="json", exclude_defaults=True),
@@ -90,7 +90,7 @@ async def describe_model(_: WithKey, model: LiveModel) -> ModelCard:
 
 @router.get("/metrics", tags=["operation"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def metrics(request: Request) -> Response:
-    """Return what is counted, over all workers, in Prometheus' text format."""
+    """Return the metrics of all workers in Prometheus' text format."""
     return Response(request.app.state.metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -99,10 +99,10 @@ async def stats(
     _: WithKey,
     request: Request,
     model: LiveModel,
-    hours: Annotated[float, Query(gt=0, le=24 * 366, description="How far to look back.")] = 24,
-    steps: Annotated[int, Query(ge=1, le=500, description="Into how many steps the time is cut.")] = 24,
+    hours: Annotated[float, Query(gt=0, le=24 * 366, description="How many hours to look back.")] = 24,
+    steps: Annotated[int, Query(ge=1, le=500, description="How many steps to divide the time into.")] = 24,
 ) -> Stats:
-    """Return traffic, latency and what was predicted over time, from the prediction log."""
+    """Return traffic, latency and predictions over time, from the prediction log."""
     state = request.app.state
     if state.log.engine is None:
         raise Problem(HTTPStatus.NOT_FOUND, "this service keeps no prediction log (prediction_log.url)")
@@ -124,7 +124,7 @@ async def stats(
 
 @router.post("/retrain", tags=["retraining"], status_code=HTTPStatus.ACCEPTED)
 def retrain(_: WithToken, request: Request, response: Response, body: Retrain | None = None) -> Job:
-    """Ask for the model to be trained again; while a request waits in the queue, the answer is the same job."""
+    """Request retraining; while a job waits in the queue, further requests return the same job."""
     try:
         job: Job = request.app.state.queue.request(request.scope["exchange"].request_id, body.reason if body else "")
     except QueueError as error:
@@ -135,13 +135,13 @@ def retrain(_: WithToken, request: Request, response: Response, body: Retrain | 
 
 @router.get("/retrain/{job_id}", tags=["retraining"])
 def find_job(_: WithToken, request: Request, job_id: str) -> Job:
-    """Return what has become of a request to train again."""
+    """Return the state of a retraining job."""
     try:
         job: Job | None = request.app.state.queue.find(job_id)
     except QueueError as error:
         raise _away(error, request) from error
     if job is None:
-        raise Problem(HTTPStatus.NOT_FOUND, f"there is no job {job_id!r:.80}; expected an id that POST /retrain gave")
+        raise Problem(HTTPStatus.NOT_FOUND, f"there is no job {job_id!r:.80}; expected an id from POST /retrain")
     return job
 
 

@@ -1,4 +1,4 @@
-"""Who may ask for what: API keys for predictions, a token for whatever changes something."""
+"""Access control: API keys for predictions, and a token for retraining."""
 
 import hmac
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ KEY_HEADER = "X-API-Key"
 
 
 def check_key(given: str | None, keys: Sequence[SecretStr]) -> None:
-    """Refuse a request without one of the API keys, if there are any.
+    """Reject a request without a valid API key, if any keys are configured.
 
     Raises:
-        Problem: 401 without a key, 403 with another.
+        Problem: 401 without a key, 403 with an unknown key.
     """
     if not keys:
         return
@@ -29,10 +29,10 @@ def check_key(given: str | None, keys: Sequence[SecretStr]) -> None:
 
 
 def check_token(request: Request) -> None:
-    """Refuse a request without the token.
+    """Reject a request without the token.
 
     Raises:
-        Problem: 401 without a token, 403 with another.
+        Problem: 401 without a token, 403 with a wrong token.
     """
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     headers = {"WWW-Authenticate": "Bearer"}
@@ -43,7 +43,7 @@ def check_token(request: Request) -> None:
 
 
 def _is_one_of(given: str, secrets: Sequence[SecretStr]) -> bool:
-    """Compare with each, in a time that does not tell how much of any is right."""
+    """Return whether a value is one of the secrets, in constant time."""
     found = [hmac.compare_digest(given.encode(), secret.get_secret_value().encode()) for secret in secrets]
     return any(found)
 

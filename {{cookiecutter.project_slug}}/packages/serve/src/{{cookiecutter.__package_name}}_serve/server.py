@@ -1,4 +1,4 @@
-"""Run the service: uvicorn with as many workers as the settings say, which share one socket."""
+"""Run the service: uvicorn with the configured number of workers, which share one socket."""
 
 import gc
 import multiprocessing
@@ -24,16 +24,16 @@ from .protocol import LimitedProtocol
 from .settings import ServiceSettings
 
 log = structlog.get_logger()
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # numbers written into a file on a full disk would end the process
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # metrics are memory-mapped: a full disk would kill the process
 
 
 def serve(settings: ServiceSettings) -> bool:
-    """Serve until a signal says to stop, then finish what is in flight; return whether the service ever started.
+    """Serve until a signal, then finish the requests in flight; return whether the service ever started.
 
     A worker that dies is replaced.
 
     Raises:
-        ConfigError: the address is taken, or is none of this machine; a secret has its default value.
+        ConfigError: the address is taken or not on this machine, or a secret has its default value.
     """
     settings.refuse_default_secret()
     service = settings.service
@@ -67,7 +67,7 @@ def _configure(settings: ServiceSettings, spare: Path | None) -> uvicorn.Config:
 
 
 def start(settings: ServiceSettings, spare: Path | None) -> FastAPI:
-    """Return the application, in a process whose log is set up; uvicorn calls this in each worker."""
+    """Set up logging, and return the application; uvicorn calls this in each worker."""
     from .app import create_app
 
     configure_logs(settings.logs.format)
@@ -75,12 +75,12 @@ def start(settings: ServiceSettings, spare: Path | None) -> FastAPI:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     app = create_app(settings, spare)
     gc.collect()
-    gc.freeze()  # what is loaded now stays: to look through it again and again would hold up requests
+    gc.freeze()  # these objects stay for good; scanning them again and again would delay requests
     return app
 
 
 def _end_with(parent: BaseProcess) -> None:
-    """End this worker when the process that would replace it is gone, so that it does not hold the port for ever."""
+    """Stop this worker when its parent process is gone, so that it does not occupy the port forever."""
     parent.join()
     signal.raise_signal(signal.SIGTERM)
 
@@ -91,8 +91,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.create_server(address[:2], family=family, backlog=2048)
     except OSError as error:
         raise ConfigError(
-            f"the service cannot listen at {host}, port {port} ({error.strerror}); "
-            "stop what does, or set service.host and service.port to others"
+            f"the service cannot listen on {host}, port {port} ({error.strerror}); "
+            "stop the process that does, or change service.host and service.port"
         ) from error
     return listener
 

@@ -1,4 +1,4 @@
-"""The settings of the service: its section of the configuration, and its secrets."""
+"""The settings of the service: the `service` section of the configuration, and its secrets."""
 
 import ipaddress
 import os
@@ -22,17 +22,17 @@ from {{ cookiecutter.__package_name }}_records.settings import (
     Seconds,
 )
 
-DEFAULT_TOKEN = "development"  # noqa: S105  # refused everywhere else
+DEFAULT_TOKEN = "development"  # noqa: S105  # rejected outside development
 
 
 class Limits(Section):
-    """What requests may cost, for each worker.
+    """The limits on requests, for each worker.
 
     Attributes:
-        body_bytes: the size of a request's body.
-        rows: the instances in one request.
-        seconds: the time that a request's head may take, and the time from there to its answer.
-        requests: the requests that are answered at the same time.
+        body_bytes: the maximum size of a request's body.
+        rows: the maximum number of instances in one request.
+        seconds: the time limit for a request's head, and again from there to its response.
+        requests: the maximum number of requests that are answered at the same time.
     """
 
     body_bytes: PositiveInt
@@ -42,19 +42,19 @@ class Limits(Section):
 
 
 class Service(Section):
-    """What the service is told from outside.
+    """The `service` section.
 
     Attributes:
-        host: the address to listen at.
-        port: the port; 0 takes a free one.
-        workers: how many processes answer; each holds the model.
+        host: the address to listen on.
+        port: the port; 0 picks a free one.
+        workers: how many processes answer requests; each loads the model.
         reload_seconds: how often a worker checks whether the model's file has changed.
         stop_seconds: how long requests in flight may take to finish when the service is stopped.
-        docs: whether there is a page that documents the service, at /docs.
+        docs: whether to serve a documentation page at /docs.
         cors_origins: the sites whose pages may call the service from a browser.
-        limits: what requests may cost.
-        api_keys: secret; where there are any, requests for predictions and knowledge need one.
-        retrain_token: secret; requests to train again need it.
+        limits: the limits on requests.
+        api_keys: secret; if there are any, requests for predictions, the model and statistics need one.
+        retrain_token: secret; retraining requests need it.
     """
 
     host: str
@@ -73,12 +73,12 @@ class Service(Section):
     def _is_not_empty(cls, value: SecretStr | tuple[SecretStr, ...], info: ValidationInfo) -> object:
         secrets = value if isinstance(value, tuple) else (value,)
         if not all(re.fullmatch("[!-~]+", secret.get_secret_value()) for secret in secrets):
-            raise ValueError(f"{info.field_name} holds an empty secret, or one with white space or beyond ASCII")
+            raise ValueError(f"{info.field_name} has an empty secret, or one with white space or non-ASCII characters")
         return value
 
 
 class ServiceSettings(Settings):
-    """What the service reads."""
+    """All settings of the service."""
 
     secrets: ClassVar = ("api_keys", "retrain_token")
     service: Service
@@ -87,14 +87,14 @@ class ServiceSettings(Settings):
     jobs: Jobs
 
     def refuse_default_secret(self) -> None:
-        """Let nobody serve with the token that everybody knows, but for development at a loopback address.
+        """Reject the publicly known default token, except for development at a loopback address.
 
         Raises:
-            ConfigError: it is so.
+            ConfigError: the token has its default value.
         """
         if self.service.retrain_token.get_secret_value() == DEFAULT_TOKEN and not self._is_development:
             raise ConfigError(
-                f"service.retrain_token has its default value, which is for development at a loopback address alone; "
+                f"service.retrain_token has its default value, which is only for development at a loopback address; "
                 f"set {variable('service.retrain_token')}, or write a file of that name in {SECRETS}"
             )
 

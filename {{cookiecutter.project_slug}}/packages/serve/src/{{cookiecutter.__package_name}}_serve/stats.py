@@ -1,4 +1,4 @@
-"""What the prediction log says about a stretch of time: traffic, latency, and what was predicted."""
+"""Statistics from the prediction log over a period: traffic, latency and predictions."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ class Latency(BaseModel):
 
 
 class Values(BaseModel):
-    """How predicted numbers are distributed; `below` counts those under each decile of the training data's outputs."""
+    """How predicted numbers are distributed; `below` counts those under each decile of the outputs in training."""
 
     mean: float
     min: float
@@ -33,36 +33,36 @@ class Values(BaseModel):
 
 
 class Step(BaseModel):
-    """What happened in one step of time."""
+    """Statistics of one time step."""
 
     start: datetime
     requests: int
     rows: int
     latency: Latency
-    classes: Annotated[dict[str, int] | None, Field(description="Rows by the class predicted.")] = None
+    classes: Annotated[dict[str, int] | None, Field(description="Rows by predicted class.")] = None
     values: Values | None = None
 
 
 class Stats(BaseModel):
-    """What the prediction log says; steps in which nothing happened are left out."""
+    """Statistics from the prediction log; steps without requests are omitted."""
 
     start: datetime
     end: datetime
     step_seconds: int
     requests: int
     rows: int
-    versions: Annotated[dict[str, int], Field(description="Rows by the version of the model.")]
+    versions: Annotated[dict[str, int], Field(description="Rows by model version.")]
     steps: list[Step]
 
 
 def summarise(engine: Engine, hours: float, steps: int, output: ColumnStatistics) -> Stats:
-    """Return what happened in the last hours, in so many steps.
+    """Return statistics of the last hours, divided into steps.
 
     Args:
-        engine: of the log's database.
-        hours: how far to look back.
-        steps: into how many steps the time is cut.
-        output: how the model's outputs were distributed in training; predicted numbers are held against its deciles.
+        engine: the database of the prediction log.
+        hours: how many hours to look back.
+        steps: how many steps to divide the time into.
+        output: how the model's outputs were distributed in training; predicted numbers are counted by its deciles.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database does not answer.
@@ -71,7 +71,7 @@ def summarise(engine: Engine, hours: float, steps: int, output: ColumnStatistics
     seconds = max(1, int(hours * 3600 / steps))
     start = datetime.fromtimestamp(end.timestamp() // seconds * seconds, UTC) - timedelta(seconds=seconds * (steps - 1))
     epoch = extract("epoch", LOG.at)
-    step = ((epoch - epoch % seconds) / seconds).cast(SqlInteger)  # PostgreSQL would round what is no whole number
+    step = ((epoch - epoch % seconds) / seconds).cast(SqlInteger)  # PostgreSQL would round a fraction
     edges = output.quantiles[10:100:10] if len(output.quantiles) == 101 else output.quantiles
     within = LOG.at >= start
     with engine.connect() as connection:

@@ -106,9 +106,7 @@ def test_drill(world: Path, contract: Contract, service: httpx.Client) -> None:
         run_in(world, PROGRAM, "rollback", "--reason", "it is worse")
         wait_for(lambda: live_version(service) == good)
     assert {status for status, _ in load.answers} == {200}
-    wait_for(
-        lambda: "twice is the id of requests to several models" in run_in(world, PROGRAM, "lineage", "twice", code=None)
-    )
+    wait_for(lambda: "belongs to requests to several models" in run_in(world, PROGRAM, "lineage", "twice", code=None))
     seen = list(dict.fromkeys(version for _, version in load.answers))
     assert seen == [first, good, bad]
     history = json.loads(run_in(world, PROGRAM, "history", "--json"))
@@ -152,7 +150,7 @@ def test_drift_and_outcomes_are_found_in_the_log_of_the_service(
     world: Path, contract: Contract, service: httpx.Client, tmp_path: Path
 ) -> None:
     few = run_in(world, PROGRAM, "drift", code=None)
-    assert "no prediction log" in few or "Too few rows to say anything" in few
+    assert "no prediction log" in few or "Too few rows: found" in few
     frame = make_rows(KIND, 300, seed=5)
     send(service, frame.drop(columns=contract.target_name), "same")
     outcomes = pd.DataFrame(

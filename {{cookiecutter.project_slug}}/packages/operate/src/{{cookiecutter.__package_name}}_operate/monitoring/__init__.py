@@ -1,1 +1,1 @@
-"""Monitoring: whether production's data have drifted, and how well predictions matched their outcomes."""
+"""Monitoring: detect drift in production data, and compare predictions with their outcomes."""

@@ -1,4 +1,4 @@
-"""The commands of monitoring; what they need is imported when they run."""
+"""The monitoring commands; their dependencies are imported when they run."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 FOUND = 3
 MOST_HOURS = 87_600
 Stage = Annotated[str, typer.Option(help="The stage; config/STAGE.yaml has its settings.")]
-Hours = Annotated[float | None, typer.Option(help="The window of the prediction log; by default, as configured.")]
+Hours = Annotated[float | None, typer.Option(help="Hours of the prediction log; by default, lifecycle.drift.hours.")]
 Scored = Annotated[
-    Path | None, typer.Option("--table", help="A table that score has written, in place of the prediction log.")
+    Path | None, typer.Option("--table", help="A table written by score, instead of the prediction log.")
 ]
 
 
 def drift(stage: Stage = "production", hours: Hours = None, table: Scored = None) -> None:
-    """Hold what production sees against the training data; exit code 3 and an alert where it has drifted."""
+    """Compare production data with the training data; on drift, exit with code 3 and send an alert."""
     from .drift import detect
 
     settings, model, predictions = _load(stage, hours, table)
@@ -32,13 +32,13 @@ def drift(stage: Stage = "production", hours: Hours = None, table: Scored = None
 def outcomes(
     source: Annotated[
         str,
-        typer.Argument(help="A .csv or .parquet file, or a table beside the prediction log: request_id, the target."),
+        typer.Argument(help="A .csv or .parquet file, or a table in the prediction log's database."),
     ],
     stage: Stage = "production",
     hours: Hours = None,
     table: Scored = None,
 ) -> None:
-    """Measure predictions whose outcome is known; exit code 3 and an alert where the model has become worse."""
+    """Measure predictions with known outcomes; if the model has become worse, exit with code 3 and send an alert."""
     from .outcomes import join, read_outcomes
 
     settings, model, predictions = _load(stage, hours, table, keyed=True)
@@ -54,8 +54,8 @@ def _load(
     from ..settings import load_lifecycle
     from .predictions import read_log, read_scored
 
-    if hours is not None and not 0 < hours <= MOST_HOURS:  # not a number is refused, too
-        raise ConfigError(f"found --hours {hours:g}, expected more than 0, and {MOST_HOURS} at most")
+    if hours is not None and not 0 < hours <= MOST_HOURS:  # this rejects NaN too
+        raise ConfigError(f"found --hours {hours:g}, expected more than 0 and at most {MOST_HOURS}")
     settings = load_lifecycle(stage)
     model, limits = Model.load(settings.paths.model), settings.lifecycle.drift
     if table:

@@ -1,4 +1,4 @@
-"""How two distributions differ: what the tests of drift are made of."""
+"""Compare two distributions: the statistics behind drift detection."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,26 +13,26 @@ MOST_BASELINE = 100_000
 def stability_index(before: Floats, now: Floats) -> float:
     """Return the population stability index of two distributions over the same bins, of shape (bins,).
 
-    It is the symmetric Kullback-Leibler divergence (Jeffreys, 1946), as credit scoring uses it; a share of nothing
-    counts as `LEAST_SHARE`. By convention, from 0.1 on a change is worth a look, from 0.25 on it is large.
+    It is the symmetric Kullback-Leibler divergence (Jeffreys, 1946), as used in credit scoring; a share of zero counts
+    as `LEAST_SHARE`. By convention, a change of 0.1 or more is worth a look, and one of 0.25 or more is large.
     """
     before, now = np.maximum(before, LEAST_SHARE), np.maximum(now, LEAST_SHARE)
     return float(((now - before) * np.log(now / before)).sum())
 
 
 def settle(values: Floats, digits: int) -> Floats:
-    """Return values to so many significant digits: the baseline saw single precision, and ties must stay ties."""
+    """Round to significant digits: reference statistics are in single precision, and ties must stay ties."""
     return np.char.mod(f"%.{digits}g", values).astype(np.float64)
 
 
 def restore_sample(quantiles: Floats, rows: int) -> Floats:
-    """Return a sample that has these percentiles, as large as the one that they were taken from."""
+    """Return a sample with these percentiles, as large as the original one but at most `MOST_BASELINE`."""
     count = min(max(rows, 1), MOST_BASELINE)
     return np.interp((np.arange(count) + 0.5) / count, np.linspace(0, 1, len(quantiles)), quantiles)
 
 
 def compare_counts(before: Floats, now: Floats) -> float:
-    """Return the p-value of two lists of counts; values too rare for the test count together."""
+    """Return the p-value of a chi-squared test of two lists of counts; values too rare for the test are pooled."""
     total = before.sum() + now.sum()
     if not before.sum() or not now.sum():
         return 1.0

@@ -1,4 +1,4 @@
-"""Drift: whether production's data differ from the training data, by the reference statistics in the model's file."""
+"""Drift: compare production data with the reference statistics in the model file."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -21,13 +21,13 @@ from .predictions import Predictions
 Floats = npt.NDArray[np.float64]
 KS, CHI_SQUARED = "Kolmogorov-Smirnov", "chi-squared"
 BINS = 10
-FEATURE_DIGITS, OUTPUT_DIGITS = 6, 4  # what single precision, and it and the training library, have in common
+FEATURE_DIGITS, OUTPUT_DIGITS = 6, 4  # exact in single precision; equal in ONNX and the training library
 OUTPUT = "prediction"
 
 
 @dataclass(frozen=True)
 class Bin:
-    """A bar of a plot: the share of the rows in training and now."""
+    """A bar of a plot: the share of rows in training and now."""
 
     name: str
     before: float
@@ -36,21 +36,21 @@ class Bin:
 
 @dataclass(frozen=True)
 class Finding:
-    """How a column compares with the reference.
+    """How a column compares with the reference statistics.
 
     Attributes:
         name: the feature, or `prediction`.
-        rows: how many rows were looked at.
-        test: which one holds the distributions against each other.
-        p_value: of that test; the probability of so great a difference if nothing has changed.
+        rows: how many rows were compared.
+        test: the test that compared the distributions.
+        p_value: of that test; the probability of so large a difference if nothing has changed.
         psi: the population stability index.
         missing: the share of missing values.
         missing_before: the same in training.
         missing_p_value: of Fisher's exact test that it has not risen.
-        new: values that training never saw, or that break the contract, and how often each occurs.
+        new: values that are not in the training data or that break the contract, with their counts.
         new_p_value: of Fisher's exact test that they are as rare as in training.
         bins: the distributions, for a plot.
-        alarms: what is beyond the thresholds, in words.
+        alarms: what exceeds the thresholds, in words.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class DriftReport:
-    """The outcome: findings, or that there are too few rows for any."""
+    """The result of drift detection: findings, unless there are too few rows."""
 
     model: str
     source: str
@@ -80,26 +80,26 @@ class DriftReport:
 
     @property
     def enough(self) -> bool:
-        """Whether there were enough rows to say anything."""
+        """Whether there were enough rows to report drift."""
         return self.rows >= self.min_rows
 
     @property
     def alarms(self) -> list[str]:
-        """All that is beyond the thresholds, in words."""
+        """Everything that exceeds the thresholds, in words."""
         return [f"{finding.name}: {alarm}" for finding in self.findings for alarm in finding.alarms]
 
 
 def detect(model: Model, predictions: Predictions, settings: Drift) -> DriftReport:
-    """Hold predictions against the reference of a model.
+    """Compare predictions with the reference statistics of a model.
 
-    Distributions are held against each other by a two-sample Kolmogorov-Smirnov test (numbers) or a chi-squared test
-    (categories); an alarm needs a population stability index that matters too. The tests share the allowed rate of
-    false alarms (Bonferroni), so that a window which has not changed raises any alarm at most so often.
+    Distributions are compared by a two-sample Kolmogorov-Smirnov test (numbers) or a chi-squared test (categories); an
+    alarm also needs a population stability index that reaches its threshold. The tests share the allowed rate of false
+    alarms (Bonferroni), so an unchanged window raises any alarm at most that often.
 
     Args:
-        model: whose reference counts.
-        predictions: inputs of any model; the output is looked at for rows that this one answered.
-        settings: thresholds.
+        model: the model whose reference statistics to use.
+        predictions: of any model; outputs are compared only for rows that this model answered.
+        settings: the thresholds.
     """
     checked = check_batch(predictions.inputs, model.contract.features, predictions.source)
     rows = len(predictions.answers)
@@ -110,7 +110,7 @@ def detect(model: Model, predictions: Predictions, settings: Drift) -> DriftRepo
     findings = list(_compare_features(model, predictions, checked))
     if int(answered.sum()) >= settings.min_rows:
         findings.append(_compare_output(model, predictions, answered))
-    threshold = settings.false_alarms / (3 * len(findings))  # three tests for each
+    threshold = settings.false_alarms / (3 * len(findings))  # three tests for each column
     judged = [replace(finding, alarms=list(_judge(finding, threshold, settings))) for finding in findings]
     return replace(report, p_threshold=threshold, findings=judged)
 
@@ -128,7 +128,7 @@ def _compare_features(model: Model, predictions: Predictions, checked: Checked) 
 
 
 def _is_missing(value: object) -> bool:
-    """Return whether a value that the contract does not take is none at all, rather than a strange one."""
+    """Return whether a value that breaks the contract is missing, rather than unknown."""
     return value is None or value != value or value in NULLS
 
 
@@ -226,9 +226,9 @@ def _judge(finding: Finding, threshold: float, settings: Drift) -> Iterator[str]
         yield f"its distribution has changed ({finding.test} p = {finding.p_value:.3g}, PSI {finding.psi:.3g})"
     rise = finding.missing - finding.missing_before
     if finding.missing_p_value < threshold and rise >= settings.missing:
-        yield f"{finding.missing:.1%} are missing, {finding.missing_before:.1%} were in training"
+        yield f"{finding.missing:.1%} of the values are missing, {finding.missing_before:.1%} were in training"
     if finding.new_p_value < threshold:
-        yield "values that training never saw: " + ", ".join(f"{name} ({n})" for name, n in finding.new.items())
+        yield "values not seen in training: " + ", ".join(f"{name} ({n})" for name, n in finding.new.items())
 
 
 def _name_bins(edges: Floats) -> list[str]:

@@ -1,4 +1,4 @@
-"""Outcomes: what came true of predictions, and how well the model does on it against the hold-out rows."""
+"""Outcomes: measure the model on predictions whose outcome is known, and compare that with the holdout."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -24,20 +24,20 @@ from .predictions import Predictions, read_keys, read_table
 
 @dataclass(frozen=True)
 class OutcomesReport:
-    """How a model does where the outcome is known.
+    """How a model performs on predictions whose outcome is known.
 
     Attributes:
         model: its version.
-        source: of the predictions.
-        rows: predictions of this model whose outcome is known.
-        waiting: predictions of this model whose outcome is not.
-        unknown: outcomes that belong to no prediction of this model.
-        refused: outcomes that are no value of the target.
-        min_rows: fewer rows say nothing.
-        metrics: on these rows, as of the evaluation; empty where there are too few.
-        holdout: the same on the hold-out rows.
-        metric: the main one.
-        high: the upper end of its interval of confidence on these rows; None where there are too few.
+        source: where the predictions come from, in words.
+        rows: how many predictions of this model have an outcome.
+        waiting: how many predictions of this model have no outcome yet.
+        unknown: how many outcomes match no prediction of this model.
+        refused: how many outcomes are not valid values of the target.
+        min_rows: below this, metrics are not reported.
+        metrics: those of the evaluation, on these rows; empty if there are too few.
+        holdout: the same metrics on the holdout.
+        metric: the name of the main metric.
+        high: the upper end of its confidence interval on these rows; None if there are too few.
         allowed: how much of it may be lost.
     """
 
@@ -56,18 +56,18 @@ class OutcomesReport:
 
     @property
     def enough(self) -> bool:
-        """Whether there were enough rows to say anything."""
+        """Whether there were enough rows to measure the model."""
         return bool(self.metrics)
 
     @property
     def alarms(self) -> list[str]:
-        """That the main metric has fallen by more than is allowed, and not by chance, in words."""
+        """An alarm, in words, if the main metric is significantly lower than allowed."""
         expected = self.holdout.get(self.metric, -np.inf)
         if self.high is None or self.high >= expected - self.allowed:
             return []
         return [
-            f"{self.metric} is {self.metrics[self.metric]:.4g} on {self.rows} outcomes, {self.high:.4g} at most; "
-            f"{expected:.4g} on the holdout"
+            f"{self.metric} is {self.metrics[self.metric]:.4g} on {self.rows} outcomes, at most {self.high:.4g}; "
+            f"it was {expected:.4g} on the holdout"
         ]
 
 
@@ -75,7 +75,7 @@ def read_outcomes(name: str) -> pa.Table:
     """Return a table of outcomes from a CSV or Parquet file, or from the database of the prediction log.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: the table cannot be read.
     """
     if name.lower().endswith(SUFFIXES) or Path(name).exists():
         return read_table(Path(name))
@@ -83,16 +83,16 @@ def read_outcomes(name: str) -> pa.Table:
 
 
 def join(model: Model, predictions: Predictions, outcomes: pa.Table, settings: Lifecycle) -> OutcomesReport:
-    """Measure a model's predictions whose outcome is known.
+    """Measure the predictions of a model whose outcome is known.
 
     Args:
-        model: whose predictions count.
+        model: the model whose predictions to measure.
         predictions: with the ids of their requests.
-        outcomes: columns `request_id`, the target's name and, where requests had several rows, `row`.
-        settings: how few rows say nothing, how much may be lost, and how sure an alarm must be.
+        outcomes: columns `request_id`, the target's name and, if requests had several rows, `row`.
+        settings: how many rows are needed, how much may be lost, and the confidence that an alarm needs.
 
     Raises:
-        DataError: a column is missing, an outcome is told twice, or the probabilities are not known.
+        DataError: a column is missing, a prediction has two outcomes, or the probabilities are unknown.
     """
     contract = model.contract
     wanted = ["request_id", contract.target_name]
@@ -141,7 +141,7 @@ def join(model: Model, predictions: Predictions, outcomes: pa.Table, settings: L
 def _measure(
     model: Model, target: npt.NDArray[np.float64], outputs: npt.NDArray[np.float64], settings: Promotion
 ) -> dict[str, Any]:
-    """Return the metrics of outputs of shape (rows, classes or 1), and the interval of the main one."""
+    """Return the metrics of outputs of shape (rows, classes or 1), and the confidence interval of the main one."""
     with TemporaryDirectory() as folder:
         contract, table = Path(folder, "contract.yaml"), Path(folder, "outputs.parquet")
         contract.write_text(model.contract.model_dump_json(by_alias=True), encoding="utf-8")
@@ -152,5 +152,5 @@ def _measure(
 
 
 def _known(predictions: Predictions, index: int) -> bool:
-    """Return whether all probabilities of a row are there: they are not for a model of other classes."""
+    """Return whether a row has all probabilities: it does not if the model that answered has other classes."""
     return predictions.probabilities is None or bool(np.isfinite(predictions.probabilities[index]).all())

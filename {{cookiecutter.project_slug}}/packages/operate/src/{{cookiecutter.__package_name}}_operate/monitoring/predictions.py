@@ -1,4 +1,4 @@
-"""Predictions that were made, from the prediction log or from a table that was scored."""
+"""Past predictions, from the prediction log or from a table that was scored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ PROBABILITY = "probability_"
 
 @dataclass(frozen=True)
 class Predictions:
-    """Rows and the answers to them.
+    """Rows and their predictions.
 
     Attributes:
-        source: where they are from, in words.
-        inputs: the features, a column each.
+        source: where they come from, in words.
+        inputs: the features, one column each.
         answers: the class or the number predicted for each row.
-        probabilities: of each class, of shape (rows, classes); None where they are not known.
-        keys: the request's id and the row in the request, for each row; None where they are not known.
-        models: the version of the model that answered each row; None where it is not known.
+        probabilities: of each class, of shape (rows, classes); None if unknown.
+        keys: the request's id and the row in the request, for each row; None if unknown.
+        models: the version of the model that answered each row; None if unknown.
     """
 
     source: str
@@ -40,14 +40,14 @@ class Predictions:
     models: Sequence[str] | None
 
     def of_model(self, version: str) -> "npt.NDArray[np.bool_]":
-        """Return which rows a model has answered, of shape (rows,); all, where that is not known."""
+        """Return which rows a model has answered, of shape (rows,); all rows if that is unknown."""
         if self.models is None:
             return np.ones(len(self.answers), dtype=bool)
         return np.array([model == version for model in self.models], dtype=bool)
 
 
 def read_log(contract: Contract, hours: float, most: int) -> Predictions:
-    """Return the predictions in the log's last hours, at most this many, newest first."""
+    """Return the predictions of the last hours in the prediction log, at most this many, newest first."""
     rows = read_window(hours, most)
     shares = [[(row["probabilities"] or {}).get(name, np.nan) for name in contract.classes] for row in rows]
     return Predictions(
@@ -63,15 +63,15 @@ def read_log(contract: Contract, hours: float, most: int) -> Predictions:
 
 
 def read_scored(contract: Contract, path: Path, *, keyed: bool = False) -> Predictions:
-    """Return the predictions in a table that `score` wrote.
+    """Return the predictions in a table written by `score`.
 
     Args:
-        contract: of the model.
+        contract: the contract of the model.
         path: the table.
-        keyed: whether to read also what outcomes are joined by and measured with: ids and probabilities.
+        keyed: whether to also read the ids and probabilities, which outcomes need.
 
     Raises:
-        DataError: it cannot be read, lacks a column, or has something other than a number where one must be.
+        DataError: the table cannot be read, lacks a column, or has a value that should be a number but is not.
     """
     table = read_table(path)
     wanted = [*contract.features, PREDICTION]
@@ -94,14 +94,14 @@ def read_keys(table: pa.Table) -> list[tuple[str, int]]:
     """Return the request's id and the row in the request for each row of a table; without a column `row`, row 0.
 
     Raises:
-        DataError: a row is no whole number.
+        DataError: the column `row` has a value that is not an integer.
     """
     ids = (str(value) for value in table.column("request_id").to_pylist())
     rows = table.column("row").to_pylist() if "row" in table.column_names else [0] * table.num_rows
     try:
         return [(request, _whole(row)) for request, row in zip(ids, rows, strict=True)]
     except (TypeError, ValueError) as error:
-        raise DataError(f"the column row holds something else than whole numbers ({error}); correct it") from error
+        raise DataError(f"the column row has values that are not integers ({error}); correct it") from error
 
 
 def _whole(value: object) -> int:
@@ -115,7 +115,7 @@ def read_table(path: Path) -> pa.Table:
     """Return the table in a CSV or Parquet file.
 
     Raises:
-        DataError: it cannot be read, has no rows, or malformed ones.
+        DataError: the file cannot be read, has no rows, or has malformed lines.
     """
     malformed = list[str]()
     try:
@@ -134,4 +134,4 @@ def _floats(table: pa.Table, name: str, path: Path) -> npt.NDArray[np.float64]:
     try:
         return np.array([np.nan if value in NULLS else value for value in table.column(name).to_pylist()], dtype=float)
     except (TypeError, ValueError) as error:
-        raise DataError(f"{path}: the column {name} holds other things than numbers ({error}); score again") from error
+        raise DataError(f"{path}: the column {name} has values that are not numbers ({error}); score again") from error

@@ -1,4 +1,4 @@
-"""Reports on drift and outcomes: JSON for programs, Markdown for pull requests, a page with plots for people."""
+"""Reports on drift and outcomes: JSON for programs, Markdown for pull requests, HTML with plots for people."""
 
 import io
 import json
@@ -27,7 +27,7 @@ th { background: #f3f3f3; text-align: left } figure { display: inline-block; mar
 
 
 def write_report(report: Report, folder: Path, name: str) -> Path:
-    """Write a report in its three forms, each whole or not at all; return the page's path."""
+    """Write a report in all three formats, each atomically; return the path of the HTML page."""
     text = render(report)
     plots = [plot(finding) for finding in report.findings if finding.bins] if isinstance(report, DriftReport) else []
     forms = {".json": as_json(report) + "\n", ".md": text, ".html": render_page(text, plots)}
@@ -50,7 +50,7 @@ def render(report: Report) -> str:
 
 
 def render_page(text: str, plots: Sequence[str]) -> str:
-    """Return a page with the text, which is Markdown, and the plots, which are SVG; it needs no other file."""
+    """Return a self-contained HTML page with a Markdown text and SVG plots."""
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
     title = escape(text.partition("\n")[0].lstrip("# "))
     figures = "".join(f"<figure>{figure}</figure>" for figure in plots)
@@ -62,8 +62,8 @@ def render_page(text: str, plots: Sequence[str]) -> str:
 
 
 def plot(finding: Finding) -> str:
-    """Return the distributions of a finding, in training and now, as SVG."""
-    with rc_context({"svg.hashsalt": finding.name}):  # the same picture for the same numbers
+    """Return a plot of a finding's distributions, in training and now, as SVG."""
+    with rc_context({"svg.hashsalt": finding.name}):  # the same data gives the same picture
         figure = Figure(figsize=(5, 3), layout="constrained")
         axes = figure.subplots()
         places = np.arange(len(finding.bins))
@@ -81,7 +81,7 @@ def plot(finding: Finding) -> str:
 def _drift(report: DriftReport) -> list[str]:
     lines = ["# Drift", "", f"Model {report.model}; {report.rows} rows from {report.source}.", ""]
     if not report.enough:
-        return [*lines, f"Too few rows to say anything: found {report.rows}, expected {report.min_rows} or more.", ""]
+        return [*lines, f"Too few rows: found {report.rows}, expected {report.min_rows} or more.", ""]
     lines += [f"**{len(report.alarms)} alarms.**" if report.alarms else "**No drift found.**", ""]
     lines += [f"- {alarm}" for alarm in report.alarms]
     header = ("column", "rows", "test", "p", "PSI", "missing now", "missing in training", "new values")
@@ -98,7 +98,7 @@ def _drift(report: DriftReport) -> list[str]:
         )
         for finding in report.findings
     ]
-    threshold = f"A p-value counts below {report.p_threshold:.2g}: the allowed rate of false alarms, over all tests."
+    threshold = f"A p-value alarms below {report.p_threshold:.2g}: the allowed rate of false alarms, over all tests."
     return [*lines, "", *markdown_table(header, rows), "", threshold, ""]
 
 
@@ -107,11 +107,11 @@ def _outcomes(report: OutcomesReport) -> list[str]:
         "# Outcomes",
         "",
         f"Model {report.model}; predictions from {report.source}: {report.rows} with an outcome, {report.waiting} "
-        f"without; {report.unknown} outcomes belong to none of them, {report.refused} are no value of the target.",
+        f"without; {report.unknown} outcomes match none of them, {report.refused} are not valid values of the target.",
         "",
     ]
     if not report.enough:
-        return [*lines, f"Too few rows to say anything: found {report.rows}, expected {report.min_rows} or more.", ""]
+        return [*lines, f"Too few rows: found {report.rows}, expected {report.min_rows} or more.", ""]
     lines += [f"**{alarm}**" for alarm in report.alarms] or ["**As good as on the holdout.**"]
     rows = [(name, value, report.holdout.get(name, "")) for name, value in report.metrics.items()]
     return [*lines, "", *markdown_table(("metric", "live", "holdout"), rows), ""]

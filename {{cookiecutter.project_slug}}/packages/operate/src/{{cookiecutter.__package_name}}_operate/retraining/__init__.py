@@ -1,1 +1,1 @@
-"""Retraining: a new version appears complete, or nothing has happened."""
+"""Retraining: either publish a complete new version, or change nothing."""

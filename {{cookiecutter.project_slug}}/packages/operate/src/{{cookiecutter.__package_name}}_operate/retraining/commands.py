@@ -1,4 +1,4 @@
-"""The commands of retraining; what they need is imported when they run."""
+"""The retraining commands; their dependencies are imported when they run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,10 +13,10 @@ from ..versions.commands import Push, Reason, choose_remote, require_reason
 
 def retrain(
     reason: Reason = "on schedule",
-    apart: Annotated[bool, typer.Option("--apart", help="Commit to a branch of its own, for a pull request.")] = False,
+    apart: Annotated[bool, typer.Option("--apart", help="Commit to a separate branch, for a pull request.")] = False,
     push: Push = None,
 ) -> None:
-    """Train again where data, code or parameters have changed; then commit, register and, as configured, release."""
+    """Retrain if data, code or parameters have changed; then commit, register and, if configured, release."""
     from .. import alerts
     from ..settings import load_lifecycle
     from . import summary
@@ -45,7 +45,7 @@ def retrain(
 
 
 def worker() -> None:
-    """Retrain when the service is asked to: take jobs from its queue, one at a time."""
+    """Retrain on request: run jobs from the service's queue, one at a time."""
     from {{ cookiecutter.__package_name }}_records.json_logs import configure_logs
     from {{ cookiecutter.__package_name }}_records.settings import WorkerSettings
 

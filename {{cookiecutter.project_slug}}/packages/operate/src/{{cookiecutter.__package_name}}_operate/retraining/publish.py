@@ -1,7 +1,7 @@
-"""Publication: what a scratch clone has made is brought over whole, also if it takes two runs.
+"""Publication: bring the result of a temporary clone into the repository atomically, even if that takes two runs.
 
-It is fetched at once under hidden references, pushed at once, and then given its names at once. While there are such
-references, something is on its way, and the next run goes on with it.
+The result is fetched into hidden references, pushed, and then given its final names, each in one transaction. While
+hidden references exist, a publication is unfinished, and the next run completes it.
 """
 
 import time
@@ -28,10 +28,10 @@ class Retrained:
     """What retraining did.
 
     Attributes:
-        version: the new one; None where the model is as it was.
-        commit: the new one; None where nothing had changed.
-        branch: the branch that it is on.
-        released: what is live; None where nothing is to be released.
+        version: the new version; None if the model is unchanged.
+        commit: the new commit; None if nothing has changed.
+        branch: the branch of the commit.
+        released: the live model; None if nothing was to be released.
     """
 
     version: str | None
@@ -41,7 +41,7 @@ class Retrained:
 
 
 def take_over(clone: Path, branch: str) -> None:
-    """Bring the commit and the new tags of a clone over under hidden names, all at once."""
+    """Fetch the commit and the new tags of a clone into hidden references, atomically."""
     here = set(_list_tags(None))
     tags = [name for name in _list_tags(clone) if name not in here]
     specs = [f"HEAD:{HEADS}{branch}", *(f"refs/tags/{name}:{PENDING}/tags/{name}" for name in tags)]
@@ -49,12 +49,12 @@ def take_over(clone: Path, branch: str) -> None:
 
 
 def publish(settings: LifecycleSettings, remote: str | None) -> Retrained | None:
-    """Push what was taken over, move the branch, make the tags and, where configured, release; None without any.
+    """Push the fetched result, move the branch, create the tags and, if configured, release; None without a result.
 
     Raises:
-        GitError: the remote does not take it; then it is forgotten. Or what is pushed cannot be ended here; then the
-            next run goes on.
-        DataError: the live file cannot be written; then it is forgotten.
+        GitError: the remote rejects the result, which is then discarded; or the result is pushed but cannot be
+            completed here, which the next run does.
+        DataError: the live model cannot be written; the result is then discarded.
     """
     names = _list_pending()
     branches = [name.removeprefix(HEADS) for name in names if name.startswith(HEADS)]
@@ -67,7 +67,7 @@ def publish(settings: LifecycleSettings, remote: str | None) -> Retrained | None
     pushed = False
     try:
         if current and git("merge-base", "HEAD", commit) != read_commit("HEAD"):
-            _forget(names)  # the branch has gone elsewhere since
+            _forget(names)  # the branch has moved on since
             return None
         with _releasing(version, commit, settings) as released:
             if remote:
@@ -78,8 +78,8 @@ def publish(settings: LifecycleSettings, remote: str | None) -> Retrained | None
                 check_out()
             _name(names)
     except (ProjectError, OSError) as error:
-        if pushed:  # what others have seen cannot be forgotten
-            raise GitError(f"{error}; {remote} has the new version already: run retrain again, to end it") from error
+        if pushed:  # others may have fetched it, so it cannot be discarded
+            raise GitError(f"{error}; {remote} has the new version already: run retrain again to finish it") from error
         _forget(names)
         raise
     return Retrained(version, commit, branch, released)
@@ -87,7 +87,7 @@ def publish(settings: LifecycleSettings, remote: str | None) -> Retrained | None
 
 @contextmanager
 def _releasing(version: str | None, commit: str, settings: LifecycleSettings) -> Iterator[Released | None]:
-    """Release a version once the block has ended well, where that is configured."""
+    """Release a version once the block has succeeded, if that is configured."""
     if version and settings.lifecycle.retraining.release:
         with going_live(version, commit, settings) as released:
             yield released
@@ -96,7 +96,7 @@ def _releasing(version: str | None, commit: str, settings: LifecycleSettings) ->
 
 
 def _name(names: list[str]) -> None:
-    """Give what was taken over its names, in one transaction."""
+    """Give the hidden references their final names, in one transaction."""
     lines = ["start"]
     for name in names:
         target = f"refs/{name.removeprefix(f'{PENDING}/')}"
@@ -111,7 +111,7 @@ def _forget(names: list[str]) -> None:
 
 
 def take_back_merge() -> None:
-    """Take back what a merge has left that was killed: nothing but what the merge was to write.
+    """Undo a merge that was killed, but only if nothing other than its own files has changed.
 
     Raises:
         GitError: git cannot restore it.
@@ -120,7 +120,7 @@ def take_back_merge() -> None:
     lock = Path(git("rev-parse", "--git-path", "index.lock"))
     deadline = time.monotonic() + PATIENCE
     while commits and lock.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)  # it may still be at work
+        time.sleep(0.1)  # the merge may still be running
     for commit in commits:
         written = set(git("diff", "--name-only", "HEAD", commit).splitlines())
         lock.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Retraining: run the pipeline on what the source has now, and publish a new version whole, or nothing.
+"""Retraining: run the pipeline on the current source data, and publish either a complete new version or nothing.
 
-All work is done in a scratch clone: pipeline, commit, registration, promotion. What comes out is then published.
+The pipeline, commit, registration and promotion run in a temporary clone; the result is then published atomically.
 """
 
 import json
@@ -33,40 +33,40 @@ EVENTS: dict[str, Event] = {"ingest": "ingestion", "validate": "data", "gate": "
 
 
 class RetrainingError(ProjectError):
-    """The model could not be trained again.
+    """Retraining failed.
 
     Attributes:
         event: what failed, for the alert.
     """
 
     def __init__(self, message: str, event: Event = "retraining") -> None:
-        """Say what failed."""
+        """Make an error with the event to report."""
         super().__init__(message)
         self.event: Event = event
 
 
 def retrain(reason: str, settings: LifecycleSettings, *, apart: bool, remote: str | None) -> Retrained:
-    """Train again where something has changed; commit, register and, where configured, promote and release.
+    """Retrain if something has changed; commit, register and, if configured, promote and release.
 
     Args:
         reason: why, for the history.
-        settings: those of the stage, if there is one to promote to.
-        apart: whether to commit to a branch of its own, for a pull request, and to leave the promotion to whoever
-            merges it; where retraining releases, it commits to the current branch in any case.
+        settings: the settings of the stage, if there is one to promote to.
+        apart: whether to commit to a separate branch for a pull request, and leave the promotion to whoever merges it;
+            if retraining releases, it commits to the current branch in any case.
         remote: the git remote to push to; None for none.
 
     Raises:
-        RetrainingError: another run holds the lock, or a step failed; then production and git are as they were.
-        GitError: the repository is in no state to go on from, or the remote does not take what is pushed.
-        ConfigError: what is configured cannot be done.
+        RetrainingError: another run holds the lock, or a step failed; production and git are then unchanged.
+        GitError: the repository is not in a usable state, or the remote rejects the push.
+        ConfigError: the configuration is wrong.
     """
     folder = Path(git("rev-parse", "--absolute-git-dir")) / "retraining"
     with _locked(folder):
         branch = _require_ready(settings, remote)
-        if done := publish(settings, remote):  # what a killed run has left
+        if done := publish(settings, remote):  # the unfinished publication of a killed run
             return done
-        if remote:  # before the work, which would be in vain
-            push(remote, f"HEAD:refs/heads/{branch}", rehearse=True)
+        if remote:  # fail before the long work, not after it
+            push(remote, f"HEAD:refs/heads/{branch}", dry_run=True)
         reports, base = Path(settings.lifecycle.reports), read_commit("HEAD")
         with temporary_clone(folder, pipeline_paths().source) as clone:
             _reproduce(clone, reports)
@@ -74,11 +74,11 @@ def retrain(reason: str, settings: LifecycleSettings, *, apart: bool, remote: st
                 return Retrained(None, None, branch, _release_again(settings))
             apart = apart and not settings.lifecycle.retraining.release
             version = _record(clone, reason, settings, None if apart else settings.lifecycle.retraining.stage)
-            if apart and version is None:  # it waits on a branch already, or makes no difference
+            if apart and version is None:  # it is on a branch already, or the model is unchanged
                 return Retrained(None, None, branch, None)
             take_over(clone, f"retraining/{version}" if apart else branch)
         done = publish(settings, remote)
-        assert done is not None  # noqa: S101  # it was taken over
+        assert done is not None  # noqa: S101  # it was fetched above
         summary.write_success(reports, base, read_commit(f"refs/heads/{done.branch}"), version)
         if apart:
             summary.tell_workflow(done.branch, version)
@@ -86,7 +86,7 @@ def retrain(reason: str, settings: LifecycleSettings, *, apart: bool, remote: st
 
 
 def _require_ready(settings: LifecycleSettings, remote: str | None) -> str:
-    """Return the current branch, once it is clear that nothing stands in the way of publishing."""
+    """Return the current branch, after checking that nothing prevents publication."""
     require_author()
     require_history()
     branch = read_branch()
@@ -105,22 +105,22 @@ def _reproduce(clone: Path, reports: Path) -> None:
     Raises:
         RetrainingError: a stage failed.
     """
-    code, printed = run(clone, "dvc", "repro", "ingest")  # by itself: a source that is missing would count as unchanged
+    code, printed = run(clone, "dvc", "repro", "ingest")  # separately: a missing source would count as unchanged
     if not code:
-        code, printed = run(clone, "dvc", "repro", "--allow-missing", "--pull")  # what is unchanged need not be here
+        code, printed = run(clone, "dvc", "repro", "--allow-missing", "--pull")  # unchanged data may be absent
     if not code:
         return
     stage = re.search(r"failed to reproduce '([^']+)'", printed)
     name = stage[1] if stage else "of the pipeline"
     raise RetrainingError(
-        f"the stage {name} failed: {_reason(printed)}; production and git are as they were"
+        f"the stage {name} failed: {_reason(printed)}; production and git are unchanged"
         f"{_keep_reports(clone, reports / 'failed')}",
         EVENTS.get(name, "retraining"),
     )
 
 
 def _keep_reports(clone: Path, folder: Path) -> str:
-    """Keep what a failed run has written for people, and return where."""
+    """Keep the reports of a failed run, and return where they are."""
     shutil.rmtree(folder, ignore_errors=True)
     lines = git("status", "--porcelain", "--untracked-files=all", cwd=clone).splitlines()
     paths = [path for line in lines if (path := clone / line[2:].strip()).is_file() and path.name != LOCK.name]
@@ -128,17 +128,17 @@ def _keep_reports(clone: Path, folder: Path) -> str:
         folder.mkdir(parents=True, exist_ok=True)
         for path in paths:
             shutil.copy(path, folder)
-    return f"; what the run reported is in {folder}" if paths else ""
+    return f"; the reports of the run are in {folder}" if paths else ""
 
 
 def _record(clone: Path, reason: str, settings: LifecycleSettings, stage: str | None) -> str | None:
-    """Commit, register and promote in the clone; return the version, or None if the model has come out as it was.
+    """Commit, register and promote in the clone; return the version, or None if the model is unchanged.
 
     Raises:
         RetrainingError: the version cannot be registered, or is worse than the one in the stage.
     """
     git("add", "--all", cwd=clone)
-    git("commit", "--quiet", "--message", f"Train the model again: {reason}", cwd=clone)
+    git("commit", "--quiet", "--message", f"Retrain the model: {reason}", cwd=clone)
     model = clone / pipeline_paths().model
     known = {event.model_hash() for event in Registry.read().versions.values()}
     if not model.exists() or digest(model.read_bytes()) in known:
@@ -151,20 +151,20 @@ def _record(clone: Path, reason: str, settings: LifecycleSettings, stage: str | 
                 event = "gate"
                 promote(version, stage, reason, settings.lifecycle.promotion, force=False, remote=None)
     except ProjectError as error:
-        raise RetrainingError(f"{error}; production and git are as they were", event) from error
+        raise RetrainingError(f"{error}; production and git are unchanged", event) from error
     return version
 
 
 def _reason(printed: str) -> str:
-    """Return why a command failed: its last line of error, or its last line."""
+    """Return why a command failed: its last error line, or its last line."""
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return (errors or lines or ["it failed without a word"])[-1]
+    return (errors or lines or ["it printed no reason"])[-1]
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock, or say who does; the system gives it back when a process ends, however it ends."""
+    """Hold the lock, or report who does; the system releases it when a process ends, however it ends."""
     folder.mkdir(parents=True, exist_ok=True)
     holder = folder / "holder.json"
     lock = FileLock(folder / "lock", timeout=0)
@@ -174,10 +174,10 @@ def _locked(folder: Path) -> Iterator[None]:
         with suppress(OSError, ValueError):
             found = json.loads(holder.read_text(encoding="utf-8"))
             raise RetrainingError(
-                f"another retraining runs: process {found['process']} on {found['host']}, since {found['since']}; "
-                "wait for it to end, or end it"
+                f"another run is in progress: process {found['process']} on {found['host']}, since {found['since']}; "
+                "wait for it to end, or stop it"
             ) from error
-        raise RetrainingError("another retraining has just begun; wait for it to end") from error
+        raise RetrainingError("another retraining has just started; wait for it to end") from error
     try:
         with whole_file(holder) as file:
             said = {
@@ -192,7 +192,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _release_again(settings: LifecycleSettings) -> Released | None:
-    """Release what is in the stage, where a killed run has not come to it."""
+    """Release the version in the stage, in case a killed run did not get that far."""
     stage = settings.lifecycle.retraining.stage
     if stage and settings.lifecycle.retraining.release and Registry.read().stack(stage):
         return release(stage, settings)

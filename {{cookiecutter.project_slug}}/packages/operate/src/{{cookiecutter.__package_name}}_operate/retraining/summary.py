@@ -1,4 +1,4 @@
-"""What retraining has changed, as Markdown: the text of a pull request, or of an issue."""
+"""A summary of what retraining changed, in Markdown, for a pull request or an issue."""
 
 import os
 from pathlib import Path
@@ -17,12 +17,12 @@ NAME = "retraining.md"
 
 
 def write_success(folder: Path, base: str, commit: str, version: str | None) -> Path:
-    """Write what a new version changed against a commit, and return the file."""
+    """Write what a new version changed compared with a commit, and return the file."""
     events = [event for event in Registry.read().events if event.version == version]
     before, after = base[:12], commit[:12]
     facts = [(key, value) for event in events for key, value in event.facts.items() if key in ("comparison", "forced")]
     lines = [
-        f"# Model {version}" if version else "# The model is as it was",
+        f"# Model {version}" if version else "# The model is unchanged",
         "",
         events[0].reason if events else "",
         "",
@@ -34,7 +34,7 @@ def write_success(folder: Path, base: str, commit: str, version: str | None) -> 
 
 
 def tell_workflow(branch: str, version: str | None) -> None:
-    """Tell the later steps of a workflow on GitHub what there is, as the variable `GITHUB_OUTPUT` asks for it."""
+    """Pass the branch and the version to later steps of a GitHub workflow, in the file that `GITHUB_OUTPUT` names."""
     if output := os.environ.get("GITHUB_OUTPUT"):
         with Path(output).open("a", encoding="utf-8") as file:
             file.write(f"branch={branch}\nversion={version or ''}\n")
@@ -46,11 +46,11 @@ def write_failure(folder: Path, message: str) -> Path:
 
 
 def _differences(kind: str, before: str, after: str) -> list[str]:
-    """Return what has changed in metrics or params as a chapter of Markdown, as DVC tells it."""
+    """Return what has changed in metrics or params, according to DVC, as a Markdown section."""
     try:
         with Repo() as repo:
             files = getattr(repo, kind).diff(a_rev=before, b_rev=after).get("diff", {})
-    except DvcException as error:  # the work is done; a report must not fail it
+    except DvcException as error:  # retraining has succeeded; a report must not fail it
         return [f"## {kind.capitalize()}", "", f"DVC cannot compare them: {error}", ""]
     changes = [(name, change) for numbers in files.values() for name, change in numbers.items()]
     rows = [(name, change.get("old", ""), change.get("new", ""), change.get("diff", "")) for name, change in changes]
@@ -59,7 +59,7 @@ def _differences(kind: str, before: str, after: str) -> list[str]:
 
 
 def _plots(base: str, commit: str) -> list[str]:
-    """Return a table of plots before and after; pictures on GitHub, names elsewhere."""
+    """Return a table of plots before and after: pictures on GitHub, file names elsewhere."""
     folder = read_path(commit, "plots")
     names = git("ls-tree", "-r", "--name-only", commit, "--", folder).splitlines()
     pictures = [name for name in names if name.endswith(".png")]

@@ -1,4 +1,4 @@
-"""A temporary clone, in which a run can fail or be killed and leave the project as it was."""
+"""A temporary clone, in which a run can fail or be killed without changing the project."""
 
 import os
 import re
@@ -20,11 +20,11 @@ MOST_LINES = 200
 
 @contextmanager
 def temporary_clone(folder: Path, source: str) -> Iterator[Path]:
-    """Yield a clone of the project in the current folder, which uses its DVC cache and reaches its remotes.
+    """Yield a clone of the project in the current folder, which uses the same DVC cache and remotes.
 
     Args:
-        folder: where to make it; what earlier runs have left there is removed first.
-        source: where the data comes from; a relative path is there too, also if git does not know it.
+        folder: where to create it; leftovers of earlier runs are removed first.
+        source: where the data comes from; a relative path exists in the clone too, even if git does not track it.
     """
     for left in folder.glob(f"{PREFIX}*"):
         shutil.rmtree(left, ignore_errors=True)
@@ -44,7 +44,7 @@ def temporary_clone(folder: Path, source: str) -> Iterator[Path]:
 
 
 def run(folder: Path, *command: str) -> tuple[int, str]:
-    """Run a Python module's command in a folder, show what it prints, and return its exit code and the end of that."""
+    """Run a Python module in a folder, show its output, and return its exit code and the end of its output."""
     programs = Path(sys.executable).parent
     process = subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", *command],
@@ -66,7 +66,7 @@ def run(folder: Path, *command: str) -> tuple[int, str]:
 
 
 def _configure_dvc(clone: Path) -> None:
-    """Have the clone use the same cache and the same remotes, whose relative paths would lead elsewhere."""
+    """Make the clone use the same cache and remotes; relative paths would point elsewhere from there."""
     with Repo() as here, Repo(str(clone)) as there, there.config.edit("local") as local:
         local["core"] = dict(here.config["core"])
         local["cache"] = {**here.config["cache"], "dir": here.cache.local_cache_dir}
@@ -91,7 +91,7 @@ def _bring(source: str, clone: Path) -> None:
 
 
 def _link(path: str | Path, there: str | Path) -> None:
-    """Make a file appear in another place too; by a copy where the file system cannot do it otherwise."""
+    """Link a file to another path, or copy it if the file system cannot link it."""
     Path(there).unlink(missing_ok=True)
     try:
         os.link(path, there)

@@ -24,7 +24,7 @@ from {{ cookiecutter.__package_name }}_records.job_queue import SILENT_SECONDS, 
 from {{ cookiecutter.__package_name }}_records.settings import Jobs
 
 log = structlog.get_logger()
-FOREIGN = tuple(f"{PREFIX}{section}" for section in ("SERVICE", "JOBS"))  # a command needs no secrets of these
+FOREIGN = tuple(f"{PREFIX}{section}" for section in ("SERVICE", "JOBS"))  # the command does not need their secrets
 BEAT_SECONDS = 1.0
 LOOK_SECONDS = 0.1
 STOP_SECONDS = 10.0
@@ -32,10 +32,10 @@ MOST_LINES, MOST_CHARACTERS = 200, 500
 
 
 class Worker:
-    """Runs jobs, and keeps what becomes of them."""
+    """Runs jobs, and records their results."""
 
     def __init__(self, settings: Jobs) -> None:
-        """Prepare a worker; nothing is opened yet."""
+        """Prepare a worker, without opening a connection."""
         self._settings = settings
         self._queue = Queue(settings.queue)
         self._queue.run_with(self.run_job)
@@ -43,11 +43,11 @@ class Worker:
         self._stop = threading.Event()
 
     def run(self) -> None:
-        """Take jobs until SIGINT, after the job that runs, or SIGTERM, at once.
+        """Take jobs until SIGINT, which lets the running job finish, or SIGTERM, which stops it.
 
         Raises:
             ConfigError: another worker takes jobs from this queue.
-            QueueError: the queue cannot be reached at the start; later on, the worker waits for it.
+            QueueError: the queue cannot be reached at the start; later, the worker waits for it.
         """
         self._wait_for_others()
         self._queue.tidy()
@@ -64,11 +64,11 @@ class Worker:
         self._queue.close()
 
     def _wait_for_others(self) -> None:
-        """Wait for the time that it takes to know that a worker has been killed, and no longer."""
+        """Wait just long enough to know whether another worker has been killed."""
         deadline = time.monotonic() + SILENT_SECONDS + BEAT_SECONDS
         while not self._queue.claim(self._id):
             if time.monotonic() > deadline:
-                raise ConfigError("another worker takes jobs from this queue, expected one alone; stop it first")
+                raise ConfigError("another worker takes jobs from this queue, expected only one; stop it first")
             time.sleep(BEAT_SECONDS)
 
     def _beat(self) -> None:
@@ -82,7 +82,7 @@ class Worker:
                 log.warning("queue away", reason=str(error))
 
     def run_job(self, job: Job) -> None:
-        """Run the command for a job, and record what becomes of it."""
+        """Run the command for a job, and record the result."""
         began = time.monotonic()
         lines: deque[str] = deque(maxlen=MOST_LINES)
 
@@ -104,14 +104,14 @@ class Worker:
         except (OSError, ValueError) as error:  # ValueError: a NUL in the command
             reason = getattr(error, "strerror", None) or error
             detail, code = f"the command cannot be run ({reason}); correct jobs.command", None
-        detail = detail or ("the command failed; the end of its output says why" if code else "")
+        detail = detail or ("the command failed; see the end of its output" if code else "")
         end = {"state": "failed" if detail else "succeeded", "finished": datetime.now(UTC), "exit_code": code}
         while not keep(**end, detail=detail) and not self._stop.wait(BEAT_SECONDS):
-            pass  # a job that has ended must not look as if it ran for ever
+            pass  # a finished job must not look as if it were still running
         log.info("retraining ended", job=job.id, state=job.state, seconds=job.seconds, detail=job.detail)
 
     def _command(self, lines: "deque[str]", keep: Callable[[], object]) -> tuple[str, int | None]:
-        """Run the command, and return why it was ended, if it was, and its exit code."""
+        """Run the command; return why it was stopped, if it was, and its exit code."""
         environment = _environment()
         program, *arguments = self._settings.command
         found = shutil.which(program, path=environment["PATH"]) or program  # Windows would search elsewhere
@@ -124,13 +124,13 @@ class Worker:
             encoding="utf-8",
             errors="replace",
             env=environment,
-            start_new_session=True,  # Ctrl-C is for the worker, which ends the job itself or waits for it
+            start_new_session=True,  # Ctrl-C must reach only the worker, which stops the job or waits for it
         )
         assert process.stdout is not None  # noqa: S101  # it is a pipe
         reader = threading.Thread(target=_read, args=(process.stdout, lines), name="output", daemon=True)
         reader.start()
         detail = self._watch(process, keep)
-        reader.join(1)  # not longer: something the command left behind may hold the pipe
+        reader.join(1)  # no longer: a process that the command left behind may hold the pipe
         if not reader.is_alive():
             process.stdout.close()
         return detail, None if detail else process.returncode
@@ -142,10 +142,10 @@ class Worker:
             now = time.monotonic()
             if now > deadline:
                 _end(process)
-                return f"the command was ended after {self._settings.seconds:g} seconds (jobs.seconds)"
+                return f"the command was stopped after {self._settings.seconds:g} seconds (jobs.seconds)"
             if self._stop.wait(LOOK_SECONDS):
                 _end(process)
-                return "the worker was stopped; start it, and ask again"
+                return "the worker was stopped; start it, then request retraining again"
             if now - kept > BEAT_SECONDS:
                 keep()
                 kept = now
@@ -153,7 +153,7 @@ class Worker:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of the command: this one's programs first, and nothing of the service's settings."""
+    """Return the command's environment: this environment's programs first, and none of the service's settings."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(FOREIGN)}
     programs = Path(sys.executable).parent
     return {**kept, "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}", "PYTHONUNBUFFERED": "1"}
@@ -165,7 +165,7 @@ def _read(output: IO[str], lines: "deque[str]") -> None:
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
-    """End a process and all that it has started."""
+    """Stop a process and all processes that it has started."""
     try:
         family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
     except psutil.NoSuchProcess:

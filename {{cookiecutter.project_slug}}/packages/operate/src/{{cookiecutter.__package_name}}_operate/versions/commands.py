@@ -1,4 +1,4 @@
-"""The commands about versions; what they need is imported when they run."""
+"""The version commands; their dependencies are imported when they run."""
 
 import json
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from ..settings import LifecycleSettings
 
 Stage = Annotated[str, typer.Option(help="The stage; config/STAGE.yaml has its settings.")]
-Reason = Annotated[str, typer.Option(help="Why, for the history.")]
+Reason = Annotated[str, typer.Option(help="The reason, for the history.")]
 Push = Annotated[
-    bool | None, typer.Option("--push/--no-push", help="Push to the git remote at once; by default, as configured.")
+    bool | None, typer.Option("--push/--no-push", help="Push to the git remote right away; by default, lifecycle.push.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PRODUCTION = "production"
@@ -22,11 +22,11 @@ COLUMN = 32
 
 
 def register(
-    version: Annotated[str | None, typer.Argument(help="Such as v1.2.3; by default, the next one.")] = None,
+    version: Annotated[str | None, typer.Argument(help="Such as v1.2.3; by default, the next version.")] = None,
     reason: Reason = "",
     push: Push = None,
 ) -> None:
-    """Register the model of this commit as a version, if the gate has passed for exactly these bytes."""
+    """Register the model of this commit as a version, if exactly this file has passed the gate."""
     from ..settings import load_lifecycle
     from .promotion import register as run
 
@@ -37,10 +37,10 @@ def promote(
     version: Annotated[str, typer.Argument(help="A registered version.")],
     stage: Stage = PRODUCTION,
     reason: Reason = "",
-    force: Annotated[bool, typer.Option("--force", help="Even if it is worse; the history keeps that.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Promote even a worse model; the history records it.")] = False,
     push: Push = None,
 ) -> None:
-    """Assign a stage to a version, if it is no worse than the model that is there now."""
+    """Assign a stage to a version, if it is no worse than the stage's current model."""
     from ..settings import load_lifecycle
     from .promotion import promote as run
 
@@ -55,7 +55,7 @@ def promote(
 
 
 def release(stage: Stage = PRODUCTION) -> None:
-    """Put the model of a stage where its service finds it; a running one takes it over by itself."""
+    """Make the model of a stage its live model; a running service reloads it automatically."""
     from .. import alerts
     from ..settings import load_lifecycle
     from .release import release as run
@@ -69,7 +69,7 @@ def release(stage: Stage = PRODUCTION) -> None:
 
 
 def rollback(stage: Stage = PRODUCTION, reason: Reason = "", push: Push = None) -> None:
-    """Put the version before the one in a stage back, live at once."""
+    """Roll a stage back to its previous version, and release that at once."""
     from .. import alerts
     from ..settings import load_lifecycle
     from .release import rollback as run
@@ -98,7 +98,7 @@ def history(as_json: AsJson = False) -> None:
 
 def lineage(
     subject: Annotated[
-        str, typer.Argument(help="A version, a model file, a revision, or the id of a request to the service.")
+        str, typer.Argument(help="A version, a model file, a git revision, or the id of a request to the service.")
     ],
     stage: Stage = PRODUCTION,
     as_json: AsJson = False,
@@ -117,7 +117,7 @@ def lineage(
 
 
 def choose_remote(settings: "LifecycleSettings", push: bool | None) -> str | None:
-    """Return the git remote to push to, as the option or the settings say; None for none."""
+    """Return the git remote to push to, or None; the option takes precedence over the settings."""
     wanted = settings.lifecycle.push if push is None else push
     return settings.lifecycle.remote if wanted else None
 
@@ -152,7 +152,7 @@ def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(*header)
     for row in rows:
-        table.add_row(*map(Text, row))  # as it is: what people write is no markup
+        table.add_row(*map(Text, row))  # verbatim: text written by people is not markup
     Console().print(table)
 
 

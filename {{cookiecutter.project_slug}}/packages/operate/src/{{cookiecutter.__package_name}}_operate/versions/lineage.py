@@ -1,4 +1,4 @@
-"""Lineage: from a version, a model file or a prediction to the commit, the data, the parameters and the people."""
+"""Lineage: trace a version, a model file or a prediction to its commit, data, parameters and people."""
 
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,18 @@ INPUTS = ("source", "raw", "clean", "train", "holdout")
 
 
 class LineageError(ProjectError):
-    """Nothing here leads from what was asked to a commit."""
+    """The subject cannot be traced to a commit."""
 
 
 def trace(subject: str) -> Facts:
-    """Return where something comes from, as facts for JSON.
+    """Return what a model or a prediction was made from, as facts for JSON.
 
     Args:
-        subject: a registered version, a model file, the first digits of a model's SHA-256 as answers name it, a
-            revision of git, or the id of a request that the prediction log holds.
+        subject: a registered version, a model file, the first digits of a model's SHA-256 as in the service's answers,
+            a git revision, or the id of a request in the prediction log.
 
     Raises:
-        LineageError: it is none of these, or no commit has these bytes.
+        LineageError: the subject is none of these, or no commit has this model.
         GitError: a commit lacks `dvc.lock`.
     """
     registry = Registry.read()
@@ -43,12 +43,12 @@ def trace(subject: str) -> Facts:
         found = {model: _find_version(model, registry) for model in models}
         if missing := [model for model, commit in found.items() if commit is None]:
             raise LineageError(
-                f"the request {subject} was answered by the model {', '.join(missing)}, no registered version; "
-                "git fetch --tags, or name the model's file"
+                f"the request {subject} was answered by the model {', '.join(missing)}, which is not registered; "
+                "run git fetch --tags, or pass the model file"
             )
         if len(found) > 1:
             raise LineageError(
-                f"{subject} is the id of requests to several models, name one: {', '.join(sorted(found))}"
+                f"the id {subject} belongs to requests to several models; pass one of them: {', '.join(sorted(found))}"
             )
         (commit,) = found.values()
         return {"request": {"id": subject, "predictions": predictions}, **describe(str(commit), registry)}
@@ -56,14 +56,14 @@ def trace(subject: str) -> Facts:
         commit = read_commit(subject)
     except GitError as error:
         raise LineageError(
-            f"{subject!r} is no registered version, no model file, no revision, and no request in the prediction log; "
-            "see history, or git fetch --tags"
+            f"{subject!r} is not a registered version, model file, git revision or request in the prediction log; "
+            "see history, or run git fetch --tags"
         ) from error
     return describe(commit, registry)
 
 
 def describe(commit: str, registry: Registry) -> Facts:
-    """Return what git, DVC and the tags say of the model of a commit."""
+    """Return what git, DVC and the tags record about the model of a commit."""
     lock = read_lock(commit)
     who, email, when, subject = git("show", "--no-patch", "--format=%an%x00%ae%x00%aI%x00%s", commit).split("\0")
     versions = {name for name, event in registry.versions.items() if event.commit == commit}
@@ -89,10 +89,10 @@ def describe(commit: str, registry: Registry) -> Facts:
 
 
 def find_commit(path: Path, registry: Registry) -> str:
-    """Return the commit of a model file: the registered one, or the first whose `dvc.lock` names its bytes.
+    """Return the commit of a model file: the registered one, or the first whose `dvc.lock` has its MD5.
 
     Raises:
-        ModelError: it is no model.
+        ModelError: the file is not a model.
         LineageError: no commit has it.
     """
     Model.load(path)
@@ -106,7 +106,7 @@ def find_commit(path: Path, registry: Registry) -> str:
 
 
 def _find_version(digits: str, registry: Registry) -> str | None:
-    """Return the commit of a registered model by the digits that answers name it with."""
+    """Return the commit of a registered model whose version the digits start with."""
     for event in registry.versions.values():
         model = event.facts.get("model") or load_model(event.commit).version
         if len(digits) >= len(model) and digits.startswith(model):
@@ -115,18 +115,18 @@ def _find_version(digits: str, registry: Registry) -> str | None:
 
 
 def _find_data(lock: Facts, path: str) -> str | None:
-    """Return the MD5 of a dependency or an output, from any stage."""
+    """Return the MD5 of a dependency or an output of any stage."""
     entries = (entry for stage in lock.values() for kind in ("deps", "outs") for entry in stage.get(kind, []))
     return next((entry.get("md5") or entry.get("etag") for entry in entries if entry["path"] == path), None)
 
 
 def _agrees(lineage: Lineage, lock: Facts) -> bool:
-    """Return whether the hashes that the model carries are those that the commit recorded."""
+    """Return whether the hashes in the model match those that the commit recorded."""
     return all(_find_data(lock, path) == md5 for path, md5 in lineage.inputs.items())
 
 
 def _read_request(request_id: str) -> list[Facts]:
-    """Return what the prediction log holds of a request; nothing, where there is no log."""
+    """Return the rows of a request in the prediction log; none if there is no log."""
     try:
         return read_request(request_id)
     except (ConfigError, DataError):

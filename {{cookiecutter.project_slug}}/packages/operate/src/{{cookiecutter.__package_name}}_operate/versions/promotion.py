@@ -1,4 +1,4 @@
-"""Register a version, and promote it to a stage: only what has passed the gate, and is no worse than what is there."""
+"""Register versions that have passed the gate, and promote those that are no worse than the stage's current model."""
 
 import json
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from .registry import PROMOTE, Registry, check_version, tag_stage, tag_version
 
 
 class PromotionError(ProjectError):
-    """A model did not pass."""
+    """A model cannot be registered or promoted."""
 
 
 @dataclass(frozen=True)
 class Promoted:
-    """What a promotion did: nothing, where the version was there already."""
+    """The result of a promotion; `new` is false if the version was already in the stage."""
 
     version: str
     stage: str
@@ -34,13 +34,13 @@ def register(version: str | None, reason: str, remote: str | None) -> str:
     """Register the model of the current commit, and return its version.
 
     Args:
-        version: by default, the one that `Registry.propose` gives.
+        version: the version; by default, the one that `Registry.propose` returns.
         reason: why, for the history.
         remote: the git remote to push the tag to; None for none.
 
     Raises:
-        PromotionError: the gate has not passed for exactly these bytes, or they are registered already.
-        GitError: the working tree differs from the commit, the clone is shallow, or the tag cannot be made or pushed.
+        PromotionError: exactly this file has not passed the gate, or it is already registered.
+        GitError: the working tree is not clean, the clone is shallow, or the tag cannot be created or pushed.
         DataError: the model cannot be pushed to the DVC remote.
     """
     require_author()
@@ -52,33 +52,33 @@ def register(version: str | None, reason: str, remote: str | None) -> str:
     for name, event in registry.versions.items():
         if event.commit == commit or event.model_hash() == md5:
             raise PromotionError(
-                f"this model is registered already, as {name}: promote that, or train another one and commit it"
+                f"this model is already registered as {name}; promote that version, or train another and commit it"
             )
     last = load_model(next(reversed(registry.versions.values())).commit) if registry.versions and not version else None
     chosen = check_version(version) if version else registry.propose(model, last)
     if chosen in registry.versions:
         raise PromotionError(
-            f"{chosen} is registered already; expected another version than {', '.join(registry.versions)}"
+            f"{chosen} is already registered; expected a version other than {', '.join(registry.versions)}"
         )
-    push_outputs()  # before the tag: it must never name bytes that nobody has
+    push_outputs()  # before the tag, which must never point to a model that is stored nowhere
     tag_version(chosen, reason, {"model": model.version, "md5": md5, "metrics": model.metrics["model"]}, remote)
     return chosen
 
 
 def promote(version: str, stage: str, reason: str, settings: Promotion, *, force: bool, remote: str | None) -> Promoted:
-    """Assign a stage to a version, if it is no worse than the model that is there now, on the version's hold-out rows.
+    """Assign a stage to a version, if it is no worse than the stage's current model on the version's holdout.
 
     Args:
-        version: a registered one.
-        stage: its name.
+        version: a registered version.
+        stage: the name of the stage.
         reason: why, for the history.
-        settings: what is worse.
-        force: whether to promote even what is worse; the history then says so.
+        settings: when a model counts as worse.
+        force: whether to promote even a worse model; the history then records it.
         remote: the git remote to push the tag to; None for none.
 
     Raises:
-        PromotionError: it is worse beyond the margin, or too few rows tell; or the two cannot be compared.
-        GitError: there is no such version, the clone is shallow, or the tag cannot be made or pushed.
+        PromotionError: the model is worse, there are too few rows to tell, or the two models cannot be compared.
+        GitError: there is no such version, the clone is shallow, or the tag cannot be created or pushed.
         DataError: the models or the rows cannot be fetched.
     """
     require_author()
@@ -94,8 +94,8 @@ def promote(version: str, stage: str, reason: str, settings: Promotion, *, force
         comparison, refusal = _compare(model, candidate.commit, registry.find(before[0]).commit, settings)
     if refusal and not force:
         raise PromotionError(
-            f"{name} is not promoted to {stage}, where {before[0]} is: {refusal}; nothing was changed: train a better "
-            "one, or pass --force, and its reason, which the history keeps"
+            f"{name} is not promoted to {stage}, which has {before[0]}: {refusal}; nothing was changed: train a better "
+            "model, or pass --force and a --reason, which the history records"
         )
     facts: dict[str, object] = {"from": before[0]} if before else {}
     if comparison:
@@ -107,12 +107,12 @@ def promote(version: str, stage: str, reason: str, settings: Promotion, *, force
 
 
 def _require_passed(paths: PipelinePaths) -> Model:
-    """Return the model that lies here, whose gate has passed for exactly these bytes.
+    """Return the model in the workspace, if exactly this file has passed the gate.
 
     Raises:
-        PromotionError: it has not.
+        PromotionError: it has not passed.
     """
-    require_reproduced("gate")  # the model, the report and all that the gate read are those in dvc.lock
+    require_reproduced("gate")  # the model, the report and all inputs of the gate match dvc.lock
     model = Model.load(paths.model, contract=load_contract(paths.contract))
     try:
         rows = json.loads(paths.gate.read_text(encoding="utf-8"))
@@ -122,16 +122,16 @@ def _require_passed(paths: PipelinePaths) -> Model:
         raise PromotionError(f"{paths.gate} or {paths.metrics} cannot be read ({error}); run dvc repro") from error
     if not passed or model.metrics != measured:
         raise PromotionError(
-            f"the gate has not passed for exactly these bytes ({paths.model}, MD5 {digest(paths.model.read_bytes())}): "
-            f"{paths.gate} and {paths.metrics} speak of another model, or of a refusal; run dvc repro, and commit"
+            f"exactly this file has not passed the gate ({paths.model}, MD5 {digest(paths.model.read_bytes())}): "
+            f"{paths.gate} and {paths.metrics} are about another model, or report a failure; run dvc repro, and commit"
         )
     return model
 
 
 def _compare(model: Model, commit: str, other: str, settings: Promotion) -> tuple[str, str]:
-    """Return how the model of a commit does against that of another on its holdout, and why that refuses it."""
+    """Return how the model of a commit compares with another on its holdout, and why it is refused, if it is."""
     if names := load_model(other).contract.differences(model.contract):
-        return "", f"the two cannot be compared, their contracts differ in {', '.join(names)}"
+        return "", f"the two cannot be compared because their contracts differ in {', '.join(names)}"
     with TemporaryDirectory() as folder:
         files = {"new.onnx": (commit, "model"), "old.onnx": (other, "model"), "holdout.parquet": (commit, "holdout")}
         for name, (where, output) in files.items():

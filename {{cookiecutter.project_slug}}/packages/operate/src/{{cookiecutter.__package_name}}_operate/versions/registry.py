@@ -1,8 +1,8 @@
-"""The registry: versions and stages of the model as annotated tags of git, named as GTO does.
+"""The registry: versions and stages of the model as annotated git tags, named as in GTO.
 
 A tag `model@v1.2.3` registers a version at a commit, a tag `model#production#7` assigns a stage
-(https://github.com/iterative/gto#git-tags-format). Who and when are the tag's own; its message has a subject, the
-reason, and lines of facts, `key: value`.
+(https://github.com/iterative/gto#git-tags-format). Git records who created the tag and when; its message has a subject,
+the reason, and facts as lines of `key: value`.
 """
 
 import json
@@ -31,7 +31,7 @@ _NAME = re.compile(rf"{ARTIFACT}(?:@(?P<version>v[0-9][^!#]*)|#(?P<stage>[a-z0-9
 
 @dataclass(frozen=True)
 class Event:
-    """What somebody did to a version, as a tag records it."""
+    """What someone did to a version, as recorded in a tag."""
 
     action: str
     version: str
@@ -50,13 +50,13 @@ class Event:
         return {name: value for name, value in asdict(self).items() if name != "count" and value is not None}
 
     def model_hash(self) -> str:
-        """Return the MD5 of the model that was registered, as the tag or the commit has it."""
+        """Return the MD5 of the registered model, from the tag or its commit."""
         return self.facts.get("md5") or find_hash(self.commit, read_path(self.commit, "model"))
 
 
 @dataclass(frozen=True)
 class Registry:
-    """All that the tags of a repository say of the model, the oldest first."""
+    """All events that the tags of a repository record, oldest first."""
 
     events: list[Event]
 
@@ -65,7 +65,7 @@ class Registry:
         """Read the tags of a repository, by default the one in the current folder.
 
         Raises:
-            GitError: this is no repository, or a shallow clone, whose tags may not be all.
+            GitError: this is not a repository, or is a shallow clone, which may lack tags.
         """
         require_history(folder)
         form = "%00".join(f"%({name})" for name in _FIELDS)
@@ -79,7 +79,7 @@ class Registry:
 
     @property
     def versions(self) -> dict[str, Event]:
-        """The registered versions, the lowest first, and where they were."""
+        """The registered versions, lowest first, with their registrations."""
         registered = {event.version: event for event in self.events if event.action == REGISTER}
         return dict(sorted(registered.items(), key=lambda item: _semantic(item[0])))
 
@@ -87,21 +87,21 @@ class Registry:
         """Return the registration of a version.
 
         Raises:
-            GitError: there is none.
+            GitError: the version is not registered.
         """
         versions = self.versions
         if version not in versions:
             known = ", ".join(versions) or "none"
             raise GitError(
                 f"no version {version!r} is registered here, expected one of: {known}; "
-                "git fetch --tags fetches those of the remote"
+                "run git fetch --tags to fetch those of the remote"
             )
         return versions[version]
 
     def stack(self, stage: str) -> list[str]:
-        """Return the versions of a stage: the last one is in it, the one before is what a rollback goes to.
+        """Return the versions of a stage: the last is the current one, the one before is where a rollback goes.
 
-        A promotion puts a version on top; a rollback takes away what was above the one that it goes to.
+        A promotion adds a version at the end; a rollback removes all versions after the one that it returns to.
         """
         versions: list[str] = []
         for event in sorted(self.events, key=lambda event: event.count):
@@ -114,10 +114,10 @@ class Registry:
         return versions
 
     def current(self, stage: str) -> Event:
-        """Return the registration of the version in a stage.
+        """Return the registration of the current version of a stage.
 
         Raises:
-            GitError: there is none.
+            GitError: the stage has no version.
         """
         if not (versions := self.stack(stage)):
             known = ", ".join(sorted({event.stage for event in self.events if event.stage})) or "none"
@@ -127,11 +127,11 @@ class Registry:
     def propose(self, model: Model, last: Model | None) -> str:
         """Return the next version.
 
-        The first number changes with the contract, the second with the parameters, the third with the data alone.
+        A changed contract raises the major number, changed parameters the minor one, and changed data the patch number.
 
         Args:
-            model: the new one.
-            last: that of the last version.
+            model: the new model.
+            last: the model of the last version; None if there is none.
         """
         if last is None:
             return FIRST
@@ -145,7 +145,7 @@ def tag_version(version: str, reason: str, facts: Mapping[str, object], remote: 
     """Register a version at the current commit; push the tag to a remote, if one is given.
 
     Raises:
-        GitError: the tag cannot be made or pushed; then there is none.
+        GitError: the tag cannot be created or pushed; then no tag is left behind.
     """
     subject = f"Register {ARTIFACT} {version}"
     _tag(lambda message: gto.register(".", ARTIFACT, "HEAD", version, message), subject, reason, facts, remote)
@@ -167,15 +167,15 @@ def tag_stage(
 
 
 def check_version(version: str) -> str:
-    """Return a version as tags write it, with a v.
+    """Return a version as written in tags, with a leading v.
 
     Raises:
-        GitError: it is no semantic version.
+        GitError: it is not a semantic version.
     """
     try:
         return f"v{_semantic(version)}"
     except ValueError as error:
-        raise GitError(f"{version!r} is no semantic version, expected one such as v1.2.3 ({error})") from error
+        raise GitError(f"{version!r} is not a semantic version, expected one such as v1.2.3 ({error})") from error
 
 
 def _tag(
@@ -187,7 +187,7 @@ def _tag(
     try:
         event = make(message)
     except GTOException as error:
-        raise GitError(f"the tag cannot be made: {error}; git tag --list shows what is there") from error
+        raise GitError(f"the tag cannot be created: {error}; run git tag --list to see the existing tags") from error
     if remote is None:
         return
     try:
@@ -200,7 +200,7 @@ def _tag(
 def _parse(record: list[str]) -> Event | None:
     name, commit, who, email, when, contents = record
     match = _NAME.fullmatch(name)
-    if match is None or not who:  # lightweight tags say nothing
+    if match is None or not who:  # lightweight tags record neither author nor reason
         return None
     if match["version"] and not semver.Version.is_valid(match["version"].removeprefix("v")):
         return None
@@ -215,7 +215,7 @@ def _parse(record: list[str]) -> Event | None:
 
 
 def _with_version(event: Event, versions: Mapping[str, str]) -> Event | None:
-    """Return an event with its version; GTO's own tags of stages do not name it, but their commit has it."""
+    """Return an event with its version; GTO's own stage tags do not name it, but their commit has it."""
     if event.version:
         return event
     version = versions.get(event.commit)

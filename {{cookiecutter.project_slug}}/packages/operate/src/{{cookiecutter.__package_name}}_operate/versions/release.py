@@ -1,4 +1,4 @@
-"""Release and rollback: the model of a stage becomes the live file, in one step, once it is verified."""
+"""Release and rollback: verify the model of a stage, then make it the live model atomically."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ KEPT = "releases"
 
 @dataclass(frozen=True)
 class Released:
-    """What went live: nothing new, where it was live already."""
+    """The live model; `new` is false if it was live already."""
 
     version: str
     model: str
@@ -31,13 +31,13 @@ class Released:
 
 
 def release(stage: str, settings: LifecycleSettings) -> Released:
-    """Put the model of a stage where the settings of that stage have it; it may be run again at any time.
+    """Make the model of a stage the live model, at the path in the stage's settings; this is safe to repeat.
 
     Raises:
         GitError: no version is in the stage, or the clone is shallow.
         DataError: the model cannot be fetched, or the file cannot be written.
-        ModelError: the model is damaged, or was trained under another contract than the settings name.
-        ConfigError: the live file is the one that the pipeline writes.
+        ModelError: the model is damaged, or was trained under a contract other than the configured one.
+        ConfigError: the live model is the file that the pipeline writes.
     """
     event = Registry.read().current(stage)
     with going_live(event.version, event.commit, settings) as released:
@@ -45,29 +45,29 @@ def release(stage: str, settings: LifecycleSettings) -> Released:
 
 
 def rollback(stage: str, reason: str, settings: LifecycleSettings, remote: str | None) -> Released:
-    """Put the version before the one in a stage back, and record it.
+    """Roll a stage back to its previous version, and record that.
 
-    The model is fetched and verified first, then the tag is made, then the file is replaced; what fails leaves all as
-    it was. The releases that are kept beside the live file need no network.
+    The model is fetched and verified first, then the tag is created, then the file is replaced; a failure changes
+    nothing. Releases that are kept beside the live model need no network.
 
     Args:
-        stage: its name.
+        stage: the name of the stage.
         reason: why, for the history.
-        settings: those of the stage.
+        settings: the settings of the stage.
         remote: the git remote to push the tag to; None for none.
 
     Raises:
-        GitError: there was no version before, or the tag cannot be made or pushed.
+        GitError: there is no previous version, or the tag cannot be created or pushed.
         DataError: the model cannot be fetched, or the file cannot be written.
         ModelError: the model is damaged.
-        ConfigError: the live file is the one that the pipeline writes.
+        ConfigError: the live model is the file that the pipeline writes.
     """
     require_author()
     registry = Registry.read()
     current, *before = reversed(registry.stack(stage) or [registry.current(stage).version])
     if not before:
         raise GitError(
-            f"there is no version before {current} in the stage {stage}; promote another, or git fetch --tags"
+            f"there is no version before {current} in the stage {stage}; promote another, or run git fetch --tags"
         )
     event = registry.find(before[0])
     with going_live(event.version, event.commit, settings) as released:
@@ -76,28 +76,28 @@ def rollback(stage: str, reason: str, settings: LifecycleSettings, remote: str |
 
 
 def find_live(settings: LifecycleSettings) -> Path:
-    """Return the live file of the settings' environment.
+    """Return the path of the live model in the settings.
 
     Raises:
-        ConfigError: it is the one that the pipeline writes, so that a release would be undone by the next run.
+        ConfigError: it is the file that the pipeline writes, so its next run would undo a release.
     """
     live = settings.paths.model
     if live.resolve() == pipeline_paths().model.resolve():
         raise ConfigError(
-            f"paths.model is {live}, which the pipeline writes; expected a file of its own for releases: "
-            "set it in the file of the stage, as config/production.yaml does"
+            f"paths.model is {live}, which the pipeline writes; expected a separate file for releases: "
+            "set it in the stage's own file, as config/production.yaml does"
         )
     return live
 
 
 @contextmanager
 def going_live(version: str, commit: str, settings: LifecycleSettings) -> Iterator[Released]:
-    """Fetch, verify and write a version beside the live file; if the block ends well, it takes the file's place.
+    """Fetch, verify and write a version beside the live model; if the block succeeds, it replaces the live model.
 
     Args:
-        version: its name.
-        commit: where it was registered.
-        settings: those of the stage.
+        version: the name of the version.
+        commit: the commit where it was registered.
+        settings: the settings of the stage.
     """
     live = find_live(settings)
     kept = live.parent / KEPT / f"{version}.onnx"
@@ -108,14 +108,14 @@ def going_live(version: str, commit: str, settings: LifecycleSettings) -> Iterat
         _keep(data, kept, settings.lifecycle.release.keep)
         with whole_file(live) as file:
             file.write(data)
-            file.flush()  # a full disk must show now
+            file.flush()  # a full disk must fail here, before the block runs
             yield Released(version, model.version, live, new=True)
     if address := settings.lifecycle.release.publish:
         publish(data, address)
 
 
 def _load(commit: str, kept: Path, settings: LifecycleSettings) -> tuple[bytes, Model]:
-    """Return the bytes and the verified model of a commit, from the release that is kept or from DVC."""
+    """Return the bytes and the verified model of a commit, from a kept release or from DVC."""
     path = read_path(commit, "model")
     data = kept.read_bytes() if kept.is_file() else b""
     if digest(data) != find_hash(commit, path):
@@ -124,26 +124,26 @@ def _load(commit: str, kept: Path, settings: LifecycleSettings) -> tuple[bytes, 
 
 
 def publish(data: bytes, address: str) -> None:
-    """Put bytes at an fsspec address: beside it first, then in its place.
+    """Upload bytes to an fsspec address, under a temporary name first.
 
     Raises:
-        DataError: the address cannot be written.
+        DataError: the address cannot be written to.
     """
     try:
         filesystem, path = fsspec.url_to_fs(address)
         filesystem.makedirs(filesystem._parent(path), exist_ok=True)
         filesystem.pipe_file(f"{path}.partial", data)
         filesystem.mv(f"{path}.partial", path)
-    except Exception as error:  # each of fsspec's backends has error types of its own
+    except Exception as error:  # each fsspec backend raises its own error types
         raise DataError(
-            f"the model is live and recorded here, but could not be put at {address} ({type(error).__name__}: "
+            f"the model is live and recorded here, but could not be uploaded to {address} ({type(error).__name__}: "
             f"{error}); correct lifecycle.release.publish, or check the network and the credentials, then run release "
             "again"
         ) from error
 
 
 def _keep(data: bytes, kept: Path, count: int) -> None:
-    """Keep a release beside the live file, and the latest others."""
+    """Keep a release beside the live model, and delete the oldest ones beyond the count."""
     with whole_file(kept) as file:
         file.write(data)
     by_age = sorted(kept.parent.glob("*.onnx"), key=lambda path: path.stat().st_mtime_ns)
