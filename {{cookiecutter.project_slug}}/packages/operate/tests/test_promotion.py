@@ -62,7 +62,7 @@ def test_worse_model_is_refused_unless_it_is_forced_and_history_says_so(call: Ru
     call("register", "--reason", "weak")
     tags = list_tags()
     printed = call("promote", "v0.2.0", "--reason", "why not", code=1)
-    assert "v0.2.0 is not promoted to production, where v0.1.0 is: r2" in printed
+    assert "v0.2.0 is not promoted to production, which has v0.1.0: r2" in printed
     assert "the allowed loss is 0.02; nothing was changed" in printed
     assert list_tags() == tags
     assert "the history needs a reason" in call("promote", "v0.2.0", "--force", code=1)

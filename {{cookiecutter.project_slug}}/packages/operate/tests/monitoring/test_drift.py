@@ -99,7 +99,7 @@ def test_rising_share_of_missing_values_is_found(model: Model, rows: pd.DataFram
     frame.loc[:59, "count"] = None
     report = look(model, frame, tmp_path)
     (alarm,) = [alarm for alarm in find(report, "count").alarms if "missing" in alarm]
-    assert alarm.startswith("23.7% are missing, ")
+    assert alarm.startswith("23.7% of the values are missing, ")
     assert not [alarm for alarm in report.alarms if alarm.startswith("colour") and "missing" in alarm]
 
 

@@ -98,7 +98,7 @@ def test_drill(world: Path, contract: Contract, service: httpx.Client) -> None:
         train_weakly(world)
         run_in(world, PROGRAM, "register", "--reason", "for the drill")
         refused = run_in(world, PROGRAM, "promote", "v0.2.0", "--reason", "let us see", code=1)
-        assert "v0.2.0 is not promoted to production, where v0.1.1 is" in refused
+        assert "v0.2.0 is not promoted to production, which has v0.1.1" in refused
         run_in(world, PROGRAM, "promote", "v0.2.0", "--reason", "the drill", "--force")
         run_in(world, PROGRAM, "release")
         bad = version_of(world, "v0.2.0")
