@@ -13,12 +13,13 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from machinery import small_pipeline
-from machinery.small_config import clean_environment
-from machinery.small_project import evaluated, kind, small_recipe, split_project, staged, with_params, write_project
 from {{ cookiecutter.__package_name }}_pipeline.project import CONFIG, PARAMS, Project
 from {{ cookiecutter.__package_name }}_predict.cli import main
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
+
+from machinery import small_pipeline
+from machinery.small_config import clean_environment
+from machinery.small_project import evaluated, kind, small_recipe, split_project, staged, with_params, write_project
 
 __all__ = ["clean_environment", "evaluated", "kind", "small_recipe", "split_project", "staged", "with_params"]
 

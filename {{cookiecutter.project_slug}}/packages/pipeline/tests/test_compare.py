@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import balanced_accuracy_score, r2_score
 
-from machinery.small_recipe import RECIPE
 from {{ cookiecutter.__package_name }}_pipeline import train
 from {{ cookiecutter.__package_name }}_pipeline.compare import (
     Bootstrap,
@@ -24,6 +23,8 @@ from {{ cookiecutter.__package_name }}_pipeline.project import Project
 from {{ cookiecutter.__package_name }}_predict.cli import main
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.model import Model
+
+from machinery.small_recipe import RECIPE
 
 WithParams = Callable[..., Project]
 SETTINGS = Bootstrap(confidence=0.95, resamples=500, seed=1)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from machinery.small_project import write_project
-from machinery.small_recipe import RECIPE
 from {{ cookiecutter.__package_name }}_pipeline import ingest
 from {{ cookiecutter.__package_name }}_pipeline.fetch import fetch_tables
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
+
+from machinery.small_project import write_project
+from machinery.small_recipe import RECIPE
 
 Take = Callable[[str], list[str]]
 

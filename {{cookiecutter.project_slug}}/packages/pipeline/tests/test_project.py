@@ -2,9 +2,10 @@
 
 import pytest
 
-from machinery.small_recipe import RECIPE
 from {{ cookiecutter.__package_name }}_pipeline.project import CONFIG, PARAMS, Project
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
+
+from machinery.small_recipe import RECIPE
 
 pytestmark = pytest.mark.parametrize("kind", ["regression"])
 

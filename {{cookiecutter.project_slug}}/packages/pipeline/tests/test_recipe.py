@@ -4,9 +4,10 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from machinery.small_recipe import RECIPE
 from {{ cookiecutter.__package_name }}_pipeline import recipe
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
+
+from machinery.small_recipe import RECIPE
 
 
 def test_recipe_is_the_one_that_a_distribution_names() -> None:

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from machinery.small_recipe import RECIPE
 from {{ cookiecutter.__package_name }}_pipeline import evaluate, gate, ingest, split, train, validate
 from {{ cookiecutter.__package_name }}_pipeline.evaluate import SkewError
 from {{ cookiecutter.__package_name }}_pipeline.plots import calibrate
@@ -24,6 +23,8 @@ from {{ cookiecutter.__package_name }}_pipeline.splits import random_split
 from {{ cookiecutter.__package_name }}_predict.cli import main
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError
 from {{ cookiecutter.__package_name }}_predict.model import Model
+
+from machinery.small_recipe import RECIPE
 
 REGRESSION = pytest.mark.parametrize("kind", ["regression"])
 CLASSIFICATION = pytest.mark.parametrize("kind", ["classification"])

@@ -8,11 +8,12 @@ import pytest
 import yaml
 from sqlalchemy import Executable, insert, text
 
-from machinery.small_config import SERVICE
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
 from {{ cookiecutter.__package_name }}_records import log_reader
 from {{ cookiecutter.__package_name }}_records.prediction_log import PREDICTIONS, connect, create_table
+
+from machinery.small_config import SERVICE
 
 URL = f"{PREFIX}PREDICTION_LOG__URL"
 CONFIG = Path("config/default.yaml")

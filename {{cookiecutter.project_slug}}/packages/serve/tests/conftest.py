@@ -10,12 +10,12 @@ import pytest
 import structlog
 import yaml
 
-from machinery.small_config import SERVICE, clean_environment
-from machinery.small_model import contract, make_model, model_path
 from {{ cookiecutter.__package_name }}_predict.settings import load_settings
 from {{ cookiecutter.__package_name }}_serve.settings import ServiceSettings
 
 from .running import Client, Process, serve_here
+from machinery.small_config import SERVICE, clean_environment
+from machinery.small_model import contract, make_model, model_path
 
 __all__ = ["clean_environment", "contract", "make_model", "model_path"]
 Configure = Callable[..., Path]

@@ -12,6 +12,7 @@ from {{ cookiecutter.__package_name }}_pipeline.dataset import load_dataset, rea
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
 from {{ cookiecutter.__package_name }}_predict import Contract
 from {{ cookiecutter.__package_name }}_train import recipe
+
 from tests.sample_run import ROOT, Run
 
 RECIPE = recipe.RECIPE

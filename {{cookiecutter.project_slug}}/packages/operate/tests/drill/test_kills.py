@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from machinery.sandbox import PROGRAM, commit, environment, run_in, write_source
 from {{ cookiecutter.__package_name }}_predict import Model
 from {{ cookiecutter.__package_name }}_predict.cli import main
+
+from machinery.sandbox import PROGRAM, commit, environment, run_in, write_source
 
 KILLS = 30
 LIVE = Path("var/live/model.onnx")

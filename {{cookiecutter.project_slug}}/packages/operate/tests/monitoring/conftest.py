@@ -6,12 +6,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from machinery.small_config import LIFECYCLE as SECTION
-from machinery.small_project import project
 from {{ cookiecutter.__package_name }}_operate.settings import Drift, Lifecycle
 from {{ cookiecutter.__package_name }}_pipeline import gate
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
 from {{ cookiecutter.__package_name }}_predict.model import Model
+
+from machinery.small_config import LIFECYCLE as SECTION
+from machinery.small_project import project
 
 __all__ = ["project"]
 SETTINGS = Drift(**SECTION["drift"])

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from machinery.small_recipe import RECIPE
 from {{ cookiecutter.__package_name }}_operate.monitoring.outcomes import (
     OutcomesReport,
     join,
@@ -23,6 +22,7 @@ from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
 from .conftest import LIFECYCLE, write_scored
+from machinery.small_recipe import RECIPE
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from machinery.sandbox import KIND, PROGRAM, commit, run_in, train_weakly, write_source
-from machinery.small_config import PATHS
-from machinery.small_project import make_rows
 from {{ cookiecutter.__package_name }}_predict import Contract
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
 
 from ..project.running import Start, connect, wait_for
+from machinery.sandbox import KIND, PROGRAM, commit, run_in, train_weakly, write_source
+from machinery.small_config import PATHS
+from machinery.small_project import make_rows
 
 SOURCE = PATHS["source"]
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from machinery.sandbox import copied, original, reproduced
-from machinery.small_project import small_recipe
 from {{ cookiecutter.__package_name }}_predict.contract import Contract, load_contract
 
 from .running import Start, end, start_process
+from machinery.sandbox import copied, original, reproduced
+from machinery.small_project import small_recipe
 
 __all__ = ["copied", "original", "reproduced", "small_recipe"]
 

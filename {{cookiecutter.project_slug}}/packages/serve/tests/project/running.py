@@ -11,9 +11,10 @@ from typing import Any
 
 import httpx
 
-from machinery.sandbox import environment
 from {{ cookiecutter.__package_name }}_predict.cli import main
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
+
+from machinery.sandbox import environment
 
 PACKAGE = main.__module__.partition(".")[0]
 TOKEN = "a-token-for-the-tests"  # noqa: S105

@@ -12,14 +12,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from machinery.sandbox import KIND, PROGRAM, environment, run_in, set_params
-from machinery.small_config import ROOT
-from machinery.small_project import make_rows
-from machinery.test_documents import read_commands, run_command
 from {{ cookiecutter.__package_name }}_predict import Contract, Model
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
 
 from .running import PACKAGE, TOKEN, Start, connect, wait_for
+from machinery.sandbox import KIND, PROGRAM, environment, run_in, set_params
+from machinery.small_config import ROOT
+from machinery.small_project import make_rows
+from machinery.test_documents import read_commands, run_command
 
 
 def set_jobs(project: Path, command: list[str]) -> None:
