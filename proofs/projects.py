@@ -153,9 +153,11 @@ def count_tests(report: Path, name: str) -> int:
 
 
 def run_hooks(project: Path) -> Result:
-    """Run the hooks that a commit would."""
+    """Run the hooks that a commit would; see that none is skipped, as all are where git knows no file."""
+    run(project, "git", "add", "--all")
     began = time.perf_counter()
-    run(project, str(find_programs(project) / "pre-commit"), "run", "--all-files")
+    if "Skipped" in run(project, str(find_programs(project) / "pre-commit"), "run", "--all-files"):
+        raise ProofError("pre-commit: a hook was skipped, expected all to run")
     return Result(round(time.perf_counter() - began, 1), 0)
 
 

@@ -70,11 +70,11 @@ def machinery(session: nox.Session) -> None:
     prepare(session)
     chosen = [name for name in session.posargs if name in MACHINERY] or MACHINERY
     options = [argument for argument in session.posargs if argument not in MACHINERY]
-    folders = [f"packages/{name}/tests" for name in chosen] + (["machinery"] if chosen == MACHINERY else [])
+    folders = (["machinery"] if chosen == MACHINERY else []) + [f"packages/{name}/tests" for name in chosen]
     session.env.update(ONE_THREAD)
     long = ("--ignore-glob=*/engines", "--ignore-glob=*/drill")
     # one process more than cores: some tests wait for a server
-    side_by_side = (f"--numprocesses={(os.cpu_count() or 1) + 1}", "--cov", "--cov-report=")
+    side_by_side = (f"--numprocesses={(os.cpu_count() or 1) + 1}", "--dist=worksteal", "--cov", "--cov-report=")
     run(session, "pytest", *side_by_side, *long, *options, *folders)
     if not options:
         for name in chosen:
