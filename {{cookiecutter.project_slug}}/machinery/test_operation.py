@@ -13,15 +13,14 @@ from {{ cookiecutter.__package_name }}_predict import Model
 
 from .sandbox import PROGRAM, commit, environment, run_in, train_weakly, write_source
 from .small_config import ROOT
-from .test_documents import read_commands
+from .test_documents import OPERATION, read_commands
 
 LIVE = Path("var/live/model.onnx")
-COMMANDS = [[PROGRAM, name] for name in ("register", "promote", "release", "history")]
 
 
 def test_commands_of_the_page_run_in_their_order(trained: Path) -> None:
-    first = [command for command in read_commands("README.md") if command[:2] in COMMANDS]
-    assert len(first) == len(COMMANDS)
+    first = [command for command in read_commands("README.md") if command[:2] in OPERATION]
+    assert len(first) == len(OPERATION)
     for command in (*first, *read_commands("docs/models.md")):
         if "rollback" in command:
             train_weakly(trained)
