@@ -18,6 +18,7 @@ from {{ cookiecutter.__package_name }}_predict.cli import main
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
 
 from machinery import small_pipeline
+from machinery.sandbox import prepare_once
 from machinery.small_config import clean_environment
 from machinery.small_project import evaluated, kind, small_recipe, split_project, staged, with_params, write_project
 
@@ -32,9 +33,13 @@ Run = Callable[..., str]
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with `project`, whose model is committed, and its remotes `origin.git` and `storage`."""
-    folder = tmp_path_factory.mktemp("world")
-    write_project("regression", folder / "project")
-    with chdir(folder / "project"):
+    return prepare_once(tmp_path_factory, "world", make_project).parent
+
+
+def make_project(folder: Path) -> None:
+    """Make a project, train and commit its model, and make its remotes beside it."""
+    write_project("regression", folder)
+    with chdir(folder):
         (CONFIG.parent / "production.yaml").write_text(yaml.safe_dump(PRODUCTION))
         Path("dvc.yaml").write_text(yaml.safe_dump(small_pipeline.describe_pipeline(), sort_keys=False))
         Path(".gitignore").write_text("/data/\n/models/\n/var/\n")
@@ -51,7 +56,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         small_pipeline.run(*small_pipeline.STAGES)
         commit("Train the first model")
         git("push", "--quiet", "origin", "main")
-    return folder
 
 
 @pytest.fixture
