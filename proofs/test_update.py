@@ -1,4 +1,4 @@
-"""A team's project follows the template: cruft takes over what has changed, and nothing of theirs is lost.
+"""A team's project follows the template: cruft applies the template's changes, and keeps all of the team's.
 
 The version before is this template with a few changes undone and, where there is one, the last release as well.
 """

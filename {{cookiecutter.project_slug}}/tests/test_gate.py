@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from {{ cookiecutter.__package_name }}_pipeline.gate import Gate, list_gates, read_evaluation
-from {{ cookiecutter.__package_name }}_pipeline.metrics_file import Evaluation
+from {{ cookiecutter.__package_name }}_pipeline.gate import Gate, list_gates
+from {{ cookiecutter.__package_name }}_pipeline.metrics_file import Evaluation, read_evaluation
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
 from {{ cookiecutter.__package_name }}_pipeline.recipe import load_recipe
 

@@ -4,8 +4,8 @@ import json
 from contextlib import chdir
 
 from {{ cookiecutter.__package_name }}_pipeline import train
-from {{ cookiecutter.__package_name }}_pipeline.gate import read_evaluation
 from {{ cookiecutter.__package_name }}_pipeline.metrics import main_metric
+from {{ cookiecutter.__package_name }}_pipeline.metrics_file import read_evaluation
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
 
 from .sample_run import Run

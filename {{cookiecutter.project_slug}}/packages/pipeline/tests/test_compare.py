@@ -162,5 +162,5 @@ def test_command_measures_a_table_of_outputs(
 ) -> None:
     numbers = np.arange(50.0)
     pq.write_table(pa.table({"target": numbers, "output_0": numbers}), tmp_path / "outputs.parquet")
-    assert main(["measure", str(evaluated.paths.contract), str(tmp_path / "outputs.parquet"), "--json"]) == 0
+    assert main(["measure", str(evaluated.paths.contract), str(tmp_path / "outputs.parquet")]) == 0
     assert json.loads(capsys.readouterr().out)["metrics"]["r2"] == 1

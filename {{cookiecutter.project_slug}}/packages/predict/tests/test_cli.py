@@ -105,7 +105,7 @@ def test_one_environments_file_lies_on_top(
         ("paths:\n\t- x\n", "default.yaml is not valid YAML"),
         ("- 1\n", "default.yaml holds list, expected a mapping"),
         ("paths: {}\npaths: {}\n", "default.yaml:2: paths: this key occurs twice"),
-        ("paths: {model: m}\nport: 1\n", "port: unknown setting, remove it; expected sections"),
+        ("paths: {model: m}\nport: 1\n", "port: unknown setting, remove it; the sections are paths"),
     ],
 )
 def test_configuration_that_is_wrong_is_refused(

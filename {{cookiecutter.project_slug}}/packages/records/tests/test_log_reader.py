@@ -1,23 +1,21 @@
 """The prediction log is read as it is written; what is missing is reported with what to do."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
-from sqlalchemy import Executable, insert, text
+from sqlalchemy import text
 
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
 from {{ cookiecutter.__package_name }}_records import log_reader
-from {{ cookiecutter.__package_name }}_records.prediction_log import PREDICTIONS, connect, create_table
 
 from machinery.small_config import SERVICE
+from machinery.small_log import Write, change
 
 URL = f"{PREFIX}PREDICTION_LOG__URL"
 CONFIG = Path("config/default.yaml")
-Write = Callable[..., None]
 
 
 @pytest.fixture(autouse=True)
@@ -26,30 +24,6 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     CONFIG.parent.mkdir()
     CONFIG.write_text(yaml.safe_dump({"paths": {"model": "model.onnx"}, **SERVICE}))
-
-
-@pytest.fixture
-def write() -> Write:
-    """Return a function that writes a prediction into the log, so many hours ago."""
-    engine = connect("sqlite:///var/predictions.db")
-    create_table(engine)
-    engine.dispose()
-
-    def write_row(request_id: str, hours: float = 0, **inputs: object) -> None:
-        at = datetime.now(UTC) - timedelta(hours=hours)
-        record = {"at": at, "request_id": request_id, "row": 0, "model_version": "abc", "milliseconds": 1.0}
-        change(insert(PREDICTIONS).values({**record, "inputs": inputs, "value": 1.5}))
-
-    return write_row
-
-
-def change(*statements: Executable) -> None:
-    """Execute statements on the database of the log."""
-    engine = connect("sqlite:///var/predictions.db")
-    with engine.begin() as connection:
-        for statement in statements:
-            connection.execute(statement)
-    engine.dispose()
 
 
 def test_window_holds_the_newest_rows_of_the_last_hours(write: Write) -> None:

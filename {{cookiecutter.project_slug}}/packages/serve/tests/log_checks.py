@@ -35,7 +35,7 @@ def check_rows(service: Client, engine: Engine) -> None:
 
 
 def check_away(service: Client, requests: int, queue_rows: int, batch_rows: int) -> float:
-    """Check that requests are answered while the database is away, and return how many rows were dropped."""
+    """Check that requests are answered while the database is unreachable, and return how many rows were dropped."""
     for _ in range(requests):
         assert service.predict(ROW).is_success
     wait_until(lambda: service.count("prediction_log_failures_total") > 0)

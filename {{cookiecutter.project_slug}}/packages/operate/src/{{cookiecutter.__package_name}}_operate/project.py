@@ -3,17 +3,18 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from {{ cookiecutter.__package_name }}_predict.cli import GROUP
 from {{ cookiecutter.__package_name }}_predict.errors import ProjectError
 from {{ cookiecutter.__package_name }}_predict.yamlfile import load_yaml
 
 CONFIG = Path("config/default.yaml")
 PROGRAM = ProjectError.__module__.partition(".")[0]
-NO_SUCH_COMMAND = 2
 
 
 class PipelineError(ProjectError):
@@ -53,15 +54,15 @@ def run_pipeline(command: str, *arguments: str) -> dict[str, Any]:
     Raises:
         PipelineError: the command failed, or the pipeline is not installed here.
     """
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", PROGRAM, command, *arguments, "--json"], capture_output=True, text=True, check=False
-    )
-    if done.returncode == NO_SUCH_COMMAND:
+    if not entry_points(group=GROUP, name=command):
         raise PipelineError(
-            f"the command {command} cannot run here: it needs the training environment, requirements/train.txt "
-            f"({' '.join(done.stderr.split())[-200:]})"
+            f"the command {command} is not installed here; install the training environment, requirements/train.txt, "
+            "or run this where it is installed"
         )
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", PROGRAM, command, *arguments], capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        raise PipelineError(done.stderr.strip().rpartition("error: ")[2])
+        raise PipelineError(f"{command} failed: {done.stderr.strip().rpartition('error: ')[2]}")
     found: dict[str, Any] = json.loads(done.stdout)
     return found

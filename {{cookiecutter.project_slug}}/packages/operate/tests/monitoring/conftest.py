@@ -1,4 +1,4 @@
-"""A trained model, and the rows that it was trained on."""
+"""A trained model, the rows that it was trained on, and a prediction log."""
 
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from {{ cookiecutter.__package_name }}_pipeline.project import Project
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
 from machinery.small_config import LIFECYCLE as SECTION
+from machinery.small_log import write
 from machinery.small_project import project
 
-__all__ = ["project"]
+__all__ = ["project", "write"]
 SETTINGS = Drift(**SECTION["drift"])
 LIFECYCLE = Lifecycle(**SECTION)
 

@@ -1,4 +1,4 @@
-"""Drift: each kind of change is found, what has not changed stays quiet, too few rows say nothing."""
+"""Drift: each kind of change raises an alarm, unchanged data raises none, and too few rows are not tested."""
 
 import json
 from dataclasses import replace

@@ -1,21 +1,15 @@
-"""The prediction log is read as the service writes it; what is missing is said with what to do."""
-
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+"""The prediction log is read as the service writes it; a table of outcomes may lie beside it."""
 
 import pytest
-from sqlalchemy import Executable, insert, text
+from sqlalchemy import text
 
 from {{ cookiecutter.__package_name }}_operate.monitoring.outcomes import read_outcomes
 from {{ cookiecutter.__package_name }}_operate.monitoring.predictions import read_log
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
 from {{ cookiecutter.__package_name }}_predict.contract import Contract, load_contract
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
-from {{ cookiecutter.__package_name }}_records.prediction_log import METADATA, PREDICTIONS, connect
 
-URL = f"{PREFIX}PREDICTION_LOG__URL"
-Write = Callable[..., None]
+from machinery.small_log import Write, change
 
 
 @pytest.fixture(params=["regression"])
@@ -29,32 +23,6 @@ def contract(project: Project, monkeypatch: pytest.MonkeyPatch) -> Contract:
     """Work where the configuration of the service is, and return the contract."""
     monkeypatch.delenv(f"{PREFIX}ENV", raising=False)
     return load_contract(project.paths.contract)
-
-
-@pytest.fixture
-def write(contract: Contract) -> Write:
-    """Return a function that writes a prediction into the log, so many hours ago."""
-    assert contract.features
-    Path("var").mkdir()
-    engine = connect("sqlite:///var/predictions.db")
-    METADATA.create_all(engine)
-    engine.dispose()
-
-    def write_row(request_id: str, hours: float = 0, **inputs: object) -> None:
-        at = datetime.now(UTC) - timedelta(hours=hours)
-        record = {"at": at, "request_id": request_id, "row": 0, "model_version": "abc", "milliseconds": 1.0}
-        change(insert(PREDICTIONS).values({**record, "inputs": inputs, "value": 1.5}))
-
-    return write_row
-
-
-def change(*statements: Executable) -> None:
-    """Execute statements on the database of the log."""
-    engine = connect("sqlite:///var/predictions.db")
-    with engine.begin() as connection:
-        for statement in statements:
-            connection.execute(statement)
-    engine.dispose()
 
 
 def test_predictions_are_those_of_the_log(contract: Contract, write: Write) -> None:

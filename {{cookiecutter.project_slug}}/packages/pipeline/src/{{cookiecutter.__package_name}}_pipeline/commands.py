@@ -13,7 +13,6 @@ from {{ cookiecutter.__package_name }}_predict.errors import DataError
 Stage = Literal["ingest", "validate", "split", "train", "evaluate", "gate"]
 Confidence = Annotated[float, typer.Option(min=0.5, max=0.9999, help="The confidence level of the interval.")]
 Resamples = Annotated[int, typer.Option(min=100, help="The number of bootstrap resamples.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def stage(name: Annotated[Stage, typer.Argument(help="The stage to run.")]) -> None:
@@ -51,7 +50,7 @@ def compare(
     margin: Annotated[float, typer.Option(min=0, help="How much worse the new model's main metric may be.")] = 0.05,
     confidence: Confidence = 0.95,
     resamples: Resamples = 9999,
-    as_json: AsJson = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare two models on the same rows, by a paired bootstrap of the main metric; `promote` calls this."""
     from {{ cookiecutter.__package_name }}_predict.model import Model
@@ -74,9 +73,8 @@ def measure(
     outputs: Annotated[Path, typer.Argument(help="A Parquet table: target, output_0, output_1, …")],
     confidence: Confidence = 0.95,
     resamples: Resamples = 9999,
-    as_json: AsJson = False,
 ) -> None:
-    """Measure model outputs for known targets; `outcomes` calls this."""
+    """Measure model outputs for known targets, and print JSON; `outcomes` calls this."""
     from {{ cookiecutter.__package_name }}_predict.contract import load_contract
 
     from .compare import Bootstrap, measure_outcomes
@@ -85,4 +83,4 @@ def measure(
 
     settings = Bootstrap(confidence, resamples)
     found = measure_outcomes(read_table(outputs), load_contract(contract), load_recipe().metrics, settings)
-    typer.echo(json.dumps(found, indent=None if as_json else 2))
+    typer.echo(json.dumps(found, indent=2))

@@ -22,7 +22,7 @@ from {{ cookiecutter.__package_name }}_predict.model import Model
 from .dataset import Dataset, load_dataset, read_table
 from .metadata import add_metadata
 from .metrics import main_metric, shorten
-from .metrics_file import Evaluation
+from .metrics_file import Evaluation, read_evaluation
 from .project import GateParams, Project
 
 FOLDS = 3
@@ -144,18 +144,6 @@ def _count_folds(target: npt.NDArray[np.float64], contract: Contract) -> int:
         rare = contract.classes[int(counts.argmin())]
         raise DataError(f"{contract.target_name} {rare} has {counts.min()} training rows, expected two or more")
     return min(FOLDS, int(counts.min()))
-
-
-def read_evaluation(path: Path) -> Evaluation:
-    """Return the evaluation written by the evaluate stage.
-
-    Raises:
-        DataError: it is absent or damaged.
-    """
-    try:
-        return Evaluation.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}); run the stages before this one (dvc repro)") from error
 
 
 def _report(gates: list[Gate], path: Path) -> None:

@@ -1,6 +1,10 @@
 """The metrics file: the evaluate stage writes it; the gate, the model card and the model file use it."""
 
+from pathlib import Path
+
 from pydantic import BaseModel
+
+from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
 
 class Evaluation(BaseModel):
@@ -17,3 +21,15 @@ class Evaluation(BaseModel):
     dummy: dict[str, float]
     rows: dict[str, int]
     skew: float
+
+
+def read_evaluation(path: Path) -> Evaluation:
+    """Return the evaluation written by the evaluate stage.
+
+    Raises:
+        DataError: it is absent or damaged.
+    """
+    try:
+        return Evaluation.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}); run the stages before this one (dvc repro)") from error

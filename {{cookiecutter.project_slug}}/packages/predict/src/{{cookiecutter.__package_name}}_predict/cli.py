@@ -4,6 +4,7 @@ A distribution declares its commands as entry points of the group `<package>.com
 into a command. A function is imported when it is called, so that each command loads only what it needs.
 """
 
+import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from .main import run_app
+from .errors import ProjectError
 
 GROUP = f"{(__package__ or '').removesuffix('_predict')}.commands"
 
@@ -47,5 +48,12 @@ def _describe() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
-    return run_app(app, argv)
+    """Run the command line, and return its exit code; an expected error becomes a message and exit code 1."""
+    try:
+        app(args=argv)
+    except (ProjectError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except SystemExit as stop:  # typer always exits like this, even on success
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    return 0

@@ -85,24 +85,26 @@ class Settings(BaseSettings):
             secrets_dir_missing="error" if folder else "ok",
             secrets_nested_delimiter="__",
         )
-        files = [InitSettingsSource(settings_cls, cls.read(path)) for path in reversed(config_files())]
+        contents = {path: read_mapping(path) for path in config_files()}
+        _refuse_unknown_sections(cls, contents)
+        files = [InitSettingsSource(settings_cls, cls._select(*item)) for item in reversed(contents.items())]
         return init_settings, env_settings, secrets, *files
 
     @classmethod
-    def read(cls, path: Path) -> dict[str, object]:
+    def _select(cls, path: Path, content: Mapping[str, object]) -> dict[str, object]:
         """Return the sections of a file that this class reads.
 
         Raises:
-            ConfigError: the file cannot be read, or one of the sections contains a secret.
+            ConfigError: one of them contains a secret.
         """
-        content = {name: value for name, value in read_mapping(path).items() if name in cls.model_fields}
-        sections = (item for item in content.items() if item[0] != "paths")
+        ours = {name: value for name, value in content.items() if name in cls.model_fields}
+        sections = (item for item in ours.items() if item[0] != "paths")
         if names := [name for section, value in sections for name in _find_secrets(value, section, cls.secrets)]:
             raise ConfigError(
                 f"{path}: {', '.join(names)}: do not put secrets in a settings file; "
                 f"set {', '.join(map(variable, names))}, or write a file of that name in {SECRETS}"
             )
-        return content
+        return ours
 
 
 def variable(name: str) -> str:
@@ -143,9 +145,7 @@ def load_settings(kind: type[SettingsT], flags: Mapping[str, object]) -> Setting
     Raises:
         ConfigError: a file cannot be read, or a setting is missing, unknown or invalid; the message names it.
     """
-    files = config_files()
-    _refuse_unknown_sections(kind, files)
-    where = ", ".join(map(str, files)) or "no file: run this in the project's folder, or name a model"
+    where = ", ".join(map(str, config_files())) or "no file: run this in the project's folder, or name a model"
     try:
         return kind(**flags)  # type: ignore[arg-type]  # pydantic checks them
     except (SettingsError, UnicodeDecodeError) as error:
@@ -169,20 +169,22 @@ def _describe(problem: ErrorDetails) -> str:
     )
 
 
-def _refuse_unknown_sections(kind: type[Settings], files: list[Path]) -> None:
+def _refuse_unknown_sections(kind: type[Settings], contents: Mapping[Path, Mapping[str, object]]) -> None:
     """Reject variables and sections that are not in `default.yaml`, since nothing reads them.
 
     Raises:
         ConfigError: there are such variables or sections; the message names them.
     """
-    if not files or files[0].name != "default.yaml":
+    default = next((content for path, content in contents.items() if path.name == "default.yaml"), None)
+    if default is None:
         return
-    default, *others = (read_mapping(path) for path in files)
     known = {*kind.model_fields, *(name for name, value in default.items() if isinstance(value, dict)), *_ABOUT_FILES}
-    found = [name for content in (default, *others) for name in content if name not in known]
-    if found:
-        where = ", ".join(map(str, files))
-        raise ConfigError(f"settings ({where}): {', '.join(found)}: unknown setting, remove it; expected sections")
+    if found := [name for content in contents.values() for name in content if name not in known]:
+        where = ", ".join(map(str, contents))
+        sections = ", ".join(name for name, value in default.items() if isinstance(value, dict))
+        raise ConfigError(
+            f"settings ({where}): {', '.join(found)}: unknown setting, remove it; the sections are {sections}"
+        )
     ours = (name for name in os.environ if name.upper().startswith(PREFIX) and not _is_link(name))
     if unknown := sorted(name for name in ours if name[len(PREFIX) :].lower().split("__")[0] not in known):
         raise ConfigError(f"{', '.join(unknown)}: there is no such setting; unset the variable or correct its name")

@@ -54,7 +54,9 @@ def _read(path: Path) -> str:
 
 def _parse(text: str, name: str) -> tuple[yaml.Node | None, object]:
     try:
-        root, value = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
+        value = loader.construct_document(root) if root else None
     except (
         yaml.YAMLError,
         ArithmeticError,

@@ -47,7 +47,7 @@ class PredictionLogWriter:
         self._put = self._taken = 0  # rows; only one thread changes each counter, so neither needs a lock
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
-        self._prepared = self._away = False
+        self._prepared = self._unreachable = False
         self._retired = 0.0
         self.engine = connect(settings.url) if settings.url else None
 
@@ -89,7 +89,7 @@ class PredictionLogWriter:
         self._write_all(batch)
         if lost := sum(len(entry.rows) for entry in batch) + self._put - self._taken:
             self._metrics.dropped.inc(lost)
-            log.error("predictions lost: the log's database is away, and the service stops", rows=lost)
+            log.error("predictions lost: the service stops while the log's database is unreachable", rows=lost)
 
     def _write_all(self, batch: list[Entry]) -> None:
         """Write until the queue is empty; entries that could not be written stay in the batch."""
@@ -116,13 +116,13 @@ class PredictionLogWriter:
             self._insert(self.engine, batch)
         except (SQLAlchemyError, OSError) as error:
             self._metrics.log_failures.inc()
-            if not self._away:
-                log.error("prediction log away", reason=_first_line(error))
-            self._prepared, self._away = False, True  # the database may come back without its table
+            if not self._unreachable:
+                log.error("prediction log unreachable", reason=_first_line(error))
+            self._prepared, self._unreachable = False, True  # the database may come back without its table
             return False
-        if self._away:
-            log.info("prediction log back")
-        self._away = False
+        if self._unreachable:
+            log.info("prediction log reachable again")
+        self._unreachable = False
         self._retire(self.engine)
         return True
 

@@ -146,5 +146,7 @@ def find_job(_: WithToken, request: Request, job_id: str) -> Job:
 
 
 def _away(error: QueueError, request: Request) -> Problem:
-    structlog.get_logger().error("queue away", reason=str(error), request_id=request.scope["exchange"].request_id)
+    structlog.get_logger().error(
+        "queue unreachable", reason=str(error), request_id=request.scope["exchange"].request_id
+    )
     return unavailable("the queue for retraining cannot be reached now; try again later", seconds=10)

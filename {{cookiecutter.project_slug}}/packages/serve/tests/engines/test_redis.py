@@ -40,7 +40,7 @@ def test_server_that_stops_is_waited_for(serve: Serve, start: Start, redis: Engi
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
     assert str(redis.port) not in answer.text
     assert service.predict(ROW).is_success
-    worker.wait_for("queue away")
+    worker.wait_for("queue unreachable")
     redis.start()
     job = service.post("/retrain", headers=TOKEN).json()["id"]
     wait_until(lambda: state_of(service, job) == "succeeded")

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..versions.commands import PRODUCTION, Stage
+
 if TYPE_CHECKING:
     from {{ cookiecutter.__package_name }}_predict.model import Model
 
@@ -14,14 +16,13 @@ if TYPE_CHECKING:
 
 FOUND = 3
 MOST_HOURS = 87_600
-Stage = Annotated[str, typer.Option(help="The stage; config/STAGE.yaml has its settings.")]
 Hours = Annotated[float | None, typer.Option(help="Hours of the prediction log; by default, lifecycle.drift.hours.")]
 Scored = Annotated[
     Path | None, typer.Option("--table", help="A table written by score, instead of the prediction log.")
 ]
 
 
-def drift(stage: Stage = "production", hours: Hours = None, table: Scored = None) -> None:
+def drift(stage: Stage = PRODUCTION, hours: Hours = None, table: Scored = None) -> None:
     """Compare production data with the training data; on drift, exit with code 3 and send an alert."""
     from .drift import detect
 
@@ -34,7 +35,7 @@ def outcomes(
         str,
         typer.Argument(help="A .csv or .parquet file, or a table in the prediction log's database."),
     ],
-    stage: Stage = "production",
+    stage: Stage = PRODUCTION,
     hours: Hours = None,
     table: Scored = None,
 ) -> None:

@@ -24,7 +24,7 @@ from {{ cookiecutter.__package_name }}_records.job_queue import SILENT_SECONDS, 
 from {{ cookiecutter.__package_name }}_records.settings import Jobs
 
 log = structlog.get_logger()
-FOREIGN = tuple(f"{PREFIX}{section}" for section in ("SERVICE", "JOBS"))  # the command does not need their secrets
+FOREIGN = tuple(f"{PREFIX}{section}" for section in ("SERVICE", "PREDICTION_LOG", "JOBS"))  # may be secret
 BEAT_SECONDS = 1.0
 LOOK_SECONDS = 0.1
 STOP_SECONDS = 10.0
@@ -79,7 +79,7 @@ class Worker:
                     signal.raise_signal(signal.SIGTERM)
                     return
             except QueueError as error:
-                log.warning("queue away", reason=str(error))
+                log.warning("queue unreachable", reason=str(error))
 
     def run_job(self, job: Job) -> None:
         """Run the command for a job, and record the result."""

@@ -140,5 +140,5 @@ def _compare(model: Model, commit: str, other: str, settings: Promotion) -> tupl
             except GitError as error:
                 raise DataError(f"the {output} of the commit {where[:12]} cannot be found: {error}") from error
         options = (f"--{name}={value}" for name, value in settings.model_dump().items())
-        found = run_pipeline("compare", *(str(Path(folder, name)) for name in files), *options)
+        found = run_pipeline("compare", *(str(Path(folder, name)) for name in files), *options, "--json")
     return str(found["text"]), "" if found["passed"] else str(found["text"])
