@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tests.conftest import ROOT
@@ -84,12 +84,8 @@ def _format_table(proof: Record, kind: str, sessions: Sequence[str]) -> str:
         if record is None:
             rows.append([name, rendered["python"], *["not proven"] * len(sessions), *shared, ""])
             continue
-        results = {session: str(Result(*result)) for session, result in record["sessions"].items()}
+        results = record["sessions"]
         mark = "" if record["digest"] == rendered["digest"] else " †"
-        cells = _cells(results, sessions)
+        cells = [str(Result(*results[session])) if session in results else "not run" for session in sessions]
         rows.append([name, record["python"], *cells, *shared, f"`{record['digest'][:12]}`{mark}"])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _cells(results: Mapping[str, str], sessions: Iterable[str]) -> list[str]:
-    return [results.get(session, "not run") for session in sessions]

@@ -1,13 +1,10 @@
 """The gate, with the limits in params.yaml: each of them refuses a model that misses it."""
 
-from pathlib import Path
-
 import pytest
 
 from {{ cookiecutter.__package_name }}_pipeline.gate import Gate, list_gates
 from {{ cookiecutter.__package_name }}_pipeline.metrics_file import Evaluation, read_evaluation
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
-from {{ cookiecutter.__package_name }}_pipeline.recipe import load_recipe
 
 from .sample_run import ROOT, Run
 
@@ -22,7 +19,7 @@ def evaluation(run: Run, project: Project) -> Evaluation:
 def whole(monkeypatch: pytest.MonkeyPatch) -> Project:
     """Return the project as it is here, with all limits."""
     monkeypatch.chdir(ROOT)
-    return Project.load(load_recipe())
+    return Project.load()
 
 
 def find_refusals(project: Project, evaluation: Evaluation, leaks: dict[str, float]) -> list[Gate]:
@@ -55,4 +52,3 @@ def test_feature_that_gives_the_target_away_is_refused(whole: Project, evaluatio
 def test_limits_name_metrics_of_this_project(whole: Project) -> None:
     known = whole.recipe.metrics.of(whole.contract)
     assert {*whole.params.gate.minimum, *whole.params.gate.maximum} <= set(known)
-    assert Path("params.yaml").exists()
