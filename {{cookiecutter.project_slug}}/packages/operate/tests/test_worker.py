@@ -24,6 +24,7 @@ def run_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunJob:
         url = f"sqlite:///{tmp_path}/queue.db"
         worker, queue = Worker(Jobs(queue=url, command=list(command), seconds=seconds)), Queue(url)
         worker.run_job(queue.request("request", "a test"))
+        worker.close()
         (identity,) = [task.id for task in queue.huey.pending()]
         found = queue.find(identity)
         queue.close()

@@ -61,6 +61,10 @@ class Worker:
             thread.join(2 * STOP_SECONDS)
         heart.join()
         self._queue.leave()
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection to the queue."""
         self._queue.close()
 
     def _wait_for_others(self) -> None:
