@@ -5,7 +5,6 @@ import shutil
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import nox
 
@@ -20,18 +19,6 @@ PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.t
 MACHINERY = [name for name in PACKAGES if name != "train"]
 COVERED = 90  # percent of each package's lines, at least
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # where tests run side by side on all cores
-# what each lock holds, beside what these packages stand on: packages, and files of more requirements
-ROLES = {
-    "predict": ["predict"],
-    "batch": ["batch"],
-    "serve": ["serve"],
-    "operate": ["operate"],
-    "train": ["train", "operate"],
-    "dev": ["train", "operate", "dev.in"],
-    "dev-serve": ["serve", "dev-serve.in"],
-}
-# what a model is computed with; dvc.yaml depends on these versions alone
-MATTERS = ("numpy", "onnx", "onnxruntime", "protobuf", "pyarrow", "scikit-learn", "scipy", "skl2onnx")
 
 
 @nox.session
@@ -151,32 +138,7 @@ def notebooks(session: nox.Session) -> None:
 @nox.session
 def lock(session: nox.Session) -> None:
     """Bring the locks up to date with their sources, and report what changed; --upgrade after -- renews them."""
-    before, folder = read_pins(), Path(session.create_tmp())
-    oldest = read_project("predict")["requires-python"].removeprefix(">=")
-    command = ["uv", "pip", "compile", "--universal", "--fork-strategy=fewest", f"--python-version={oldest}"]
-    command += ["--no-emit-index-url", "--no-annotate", "--custom-compile-command=python bootstrap.py lock", "--quiet"]
-    sources = {role: list_requirements(parts) for role, parts in list_roles().items()}
-    for role, lines in sources.items():
-        (folder / f"{role}.in").write_text("\n".join(lines))
-    everything = folder / "everything.txt"  # one version of each package, whichever roles use it
-    everything.write_text("".join(path.read_text() for path in LOCKS.glob("*.txt")))
-    files = [str(folder / f"{role}.in") for role in sources]
-    session.run(*command, *files, f"--output-file={everything}", *session.posargs)
-    for path in LOCKS.glob("*.txt"):
-        if path.stem not in sources:  # what needed it is gone
-            path.unlink()
-    for role in sources:
-        options = ["--generate-hashes", f"--constraint={everything}", f"--output-file=requirements/{role}.txt"]
-        session.run(*command, str(folder / f"{role}.in"), *options, *session.posargs)
-    after = read_pins()
-    head = "# Written by the session lock; a stage of dvc.yaml runs again when one of these versions changes.\n"
-    (LOCKS / "versions.yaml").write_text(head + "".join(f"{name}: {after[name]}\n" for name in MATTERS))
-    changed = [name for name in sorted(before | after) if before.get(name) != after.get(name)]
-    changes = [f"- {name}: {before.get(name, 'new')} → {after.get(name, 'gone')}" for name in changed]
-    (folder / "changes.md").unlink(missing_ok=True)
-    if changes:
-        (folder / "changes.md").write_text("\n".join(changes), encoding="utf-8")
-        session.log("\n".join(("changed:", *changes)))
+    session.run(sys.executable, "requirements/lock.py", session.create_tmp(), *session.posargs, external=True)
 
 
 @nox.session
@@ -243,38 +205,7 @@ def run(session: nox.Session, program: str, *arguments: str, venv: Path = VENV, 
     return str(printed).strip() if silent else ""
 
 
-def list_roles() -> dict[str, list[str]]:
-    """Return what each lock holds: those of the roles whose packages are here, and one for each other source."""
-    roles = {role: parts for role, parts in ROLES.items() if {p for p in parts if p[-3:] != ".in"} <= set(PACKAGES)}
-    others = {path.stem: [path.name] for path in sorted(LOCKS.glob("*.in")) if path.stem not in ROLES}
-    return {**roles, **others}
-
-
-def list_requirements(parts: list[str]) -> list[str]:
-    """Return the requirements of packages, with those of the packages that they stand on, and of files."""
-    lines = [line for part in parts if part[-3:] == ".in" for line in (LOCKS / part).read_text().splitlines()[1:]]
-    waiting, found = [part for part in parts if part[-3:] != ".in"], dict.fromkeys(lines)
-    prefix = f"{program_name()}-"
-    while waiting:
-        for requirement in read_project(waiting.pop())["dependencies"]:
-            if requirement.startswith(prefix):
-                waiting.append(requirement.removeprefix(prefix))
-            else:
-                found[requirement] = None
-    return sorted(found)
-
-
 def program_name() -> str:
     """Return the name of the project's command, which its packages' names begin with."""
-    return str(read_project("predict")["name"]).removesuffix("-predict")
-
-
-def read_pins() -> dict[str, str]:
-    """Return the version of each package in the locks."""
-    return dict(line.split()[0].split("==") for path in LOCKS.glob("*.txt") for line in path.open() if "==" in line)
-
-
-def read_project(package: str) -> dict[str, Any]:
-    """Return the project table of a package's pyproject.toml."""
-    table: dict[str, Any] = tomllib.loads((ROOT / "packages" / package / "pyproject.toml").read_text())["project"]
-    return table
+    project = tomllib.loads((ROOT / "packages" / "predict" / "pyproject.toml").read_text())["project"]
+    return str(project["name"]).removesuffix("-predict")

@@ -70,12 +70,15 @@ SERVICE: dict[str, Any] = {
 
 @pytest.fixture(autouse=True, scope="session")
 def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the caller's settings, identity and git configuration out of the tests."""
+    """Keep the caller's settings, identity, git configuration and DVC state out of the tests."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith((PREFIX, "GIT_", "APPRISE", "GITHUB_")):
                 patch.delenv(name)
-        nobody = str(tmp_path_factory.getbasetemp() / "nobody")
-        patch.setenv("GIT_CONFIG_GLOBAL", nobody)
-        patch.setenv("GIT_CONFIG_SYSTEM", nobody)
+        folder = tmp_path_factory.getbasetemp()
+        nobody = folder / "nobody"
+        nobody.write_text("[core]\n\tfsync = none\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n")  # quicker
+        patch.setenv("GIT_CONFIG_GLOBAL", str(nobody))
+        patch.setenv("GIT_CONFIG_SYSTEM", str(nobody))
+        patch.setenv("DVC_SITE_CACHE_DIR", str(folder / "dvc"))
         yield

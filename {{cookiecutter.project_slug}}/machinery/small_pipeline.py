@@ -34,6 +34,7 @@ from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.errors import ProjectError
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
+from .small_config import PATHS
 from .small_recipe import RECIPE
 
 STAGES = {
@@ -142,7 +143,8 @@ def _gate(project: Project) -> None:
 
 
 def _refer(path: str) -> str:
-    return "${paths." + path + "}"
+    """Return a path for dvc.yaml: only the source's changes; DVC takes its time to look up the others."""
+    return "${paths.source}" if path == "source" else PATHS[path]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The locks: complete, with hashes, without an address, and one version of each package."""
 
 import re
+import runpy
 import shutil
 from importlib import metadata
 from pathlib import Path
@@ -10,12 +11,11 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-import noxfile
-
 from .sandbox import run_in
 from .small_config import ROOT
 
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+SCRIPT = runpy.run_path(str(ROOT / "requirements" / "lock.py"))
 INSTALLED = [lock for lock in LOCKS if lock.stem not in ("notebooks", "update")]  # they have environments of their own
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", flags=re.MULTILINE)
 
@@ -47,7 +47,8 @@ def test_locks_agree_on_one_version() -> None:
 
 def read_source(role: str) -> list[str]:
     """Return what is asked for in the sources of a lock."""
-    return noxfile.list_requirements(noxfile.list_roles()[role])
+    found: list[str] = SCRIPT["list_requirements"](SCRIPT["list_roles"]()[role])
+    return found
 
 
 def find_needed(requirements: list[str]) -> set[str]:
@@ -67,7 +68,7 @@ def find_needed(requirements: list[str]) -> set[str]:
 
 
 def test_each_lock_has_its_source() -> None:
-    assert {lock.stem for lock in LOCKS} == set(noxfile.list_roles())
+    assert {lock.stem for lock in LOCKS} == set(SCRIPT["list_roles"]())
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
@@ -99,4 +100,4 @@ def test_lock_without_a_hash_is_not_installed(tmp_path: Path) -> None:
 def test_versions_that_results_depend_on_are_those_of_the_locks() -> None:
     versions = yaml.safe_load((ROOT / "requirements" / "versions.yaml").read_text())
     pins = read_pins(ROOT / "requirements" / "train.txt")
-    assert versions == {name: pins[name] for name in noxfile.MATTERS}, "run python3 bootstrap.py lock"
+    assert versions == {name: pins[name] for name in SCRIPT["MATTERS"]}, "run python3 bootstrap.py lock"
