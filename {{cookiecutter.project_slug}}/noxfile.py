@@ -115,6 +115,7 @@ def compare(session: nox.Session) -> None:
     prepare(session)
     revision = session.posargs[0] if session.posargs else "main"
     tables = [run(session, "dvc", kind, "diff", "--md", revision, silent=True) for kind in ("metrics", "params")]
+    session.log("dvc.yaml lists the plots of both kinds of problem: DVC says that it failed to load those of the other")
     run(session, "dvc", "plots", "diff", revision)
     headings = (f"## Metrics compared with {revision}", "## Parameters")
     parts = [f"{heading}\n\n{table}\n" for heading, table in zip(headings, tables, strict=True)]

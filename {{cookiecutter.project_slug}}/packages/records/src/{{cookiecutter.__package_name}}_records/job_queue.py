@@ -137,11 +137,6 @@ class Queue:
             self.huey.delete("worker")
             self.huey.delete("owner")
 
-    def worker_is_there(self) -> bool:
-        """Return whether there was a recent heartbeat of a worker."""
-        with self._reached():
-            return self._worker_is_there()
-
     def tidy(self) -> None:
         """Mark the jobs of a killed worker as failed, and delete all but the newest records.
 
@@ -176,6 +171,7 @@ class Queue:
         return job
 
     def _worker_is_there(self) -> bool:
+        """Return whether there was a recent heartbeat of a worker."""
         return time.time() - (self.huey.get("worker", peek=True) or 0) < SILENT_SECONDS
 
     @contextmanager
