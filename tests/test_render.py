@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,18 @@ def test_nothing_of_the_template_is_left(case: str, rendered: Rendered) -> None:
         text = (project / name).read_text(encoding="utf-8")
         for found in ("cookiecutter", "# jinja:", "{%", "slipway", "Slipway"):
             assert found not in text, f"{name} holds {found!r}"
+
+
+@each_case
+def test_blocks_of_markdown_stand_apart(case: str, rendered: Rendered) -> None:
+    project = rendered(case)
+    for name in sorted(name for name in list_files(project) if name.endswith(".md")):
+        whole = (project / name).read_text(encoding="utf-8")
+        text = re.sub(r"^ *```.*?^ *```$", "", whole, flags=re.MULTILINE | re.DOTALL)
+        for before, line in pairwise(line.strip() for line in text.splitlines()):
+            assert not (line[:1] == "#" and before), f"{name}: no empty line before {line!r}"
+            assert not (before[:1] == "|" and line[:1] not in ("|", "")), f"{name}: {line!r} would join the table"
+        assert "\n\n\n" not in whole, f"{name}: two empty lines"
 
 
 @each_case
