@@ -14,8 +14,10 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -34,6 +36,7 @@ COLUMNS = {
 }
 HAVE_TESTS = ("tests", "machinery", "engines")
 LINUX_ONLY = ("engines",)  # its servers are installed easily there alone
+RENDERING = threading.Lock()  # cookiecutter keeps state of its own
 FOREIGN = ("NOX_CURRENT_SESSION", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "VIRTUAL_ENV")
 # what answers change without a difference to the machinery: texts, the team's own files, the kind of storage
 NO_MACHINERY = re.compile(
@@ -83,7 +86,8 @@ def runs_here(session: str) -> bool:
 def render(case: str, answers: Mapping[str, str]) -> Path:
     """Render a case anew, and return its project."""
     shutil.rmtree(FOLDER / case, ignore_errors=True)
-    return bake(FOLDER / case, **answers)
+    with RENDERING:
+        return bake(FOLDER / case, **answers)
 
 
 def describe_case(case: str, answers: Mapping[str, str]) -> Rendered:
@@ -183,7 +187,7 @@ def run(project: Path, *command: str, environment: Mapping[str, str] | None = No
     with subprocess.Popen(command, cwd=project, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            print(line, end="", flush=True)
+            print(f"{project.parent.name} | {line}", end="", flush=True)
             printed.append(line)
     if process.returncode:
         raise ProofError(f"{' '.join(command)} ended with exit code {process.returncode}")
@@ -215,15 +219,26 @@ def main(argv: list[str] | None = None) -> int:
         pending += [("machinery", name, case, rendered[case].machinery_digest) for name, case in owners.items()]
     pending = [item for item in pending if not is_current(proof[item[0]].get(item[1]), item[3], COLUMNS[item[0]])]
     failed = []
-    for number, (kind, name, case, digest) in enumerate(pending, start=1):
-        print(f"== {kind}: {name} ({number} of {len(pending)})", flush=True)
+    for kind, at_a_time in (("cases", os.cpu_count() or 1), ("machinery", 1)):  # the latter uses all cores itself
+        pool = ThreadPoolExecutor(at_a_time)
         try:
-            proof[kind][name] = prove(case, cases[case], COLUMNS[kind], digest)
-        except (FailedHookException, ProofError) as error:
-            failed.append(f"{kind}: {name}: {error}")
-            proof[kind].pop(name, None)
-        if arguments.record:
-            write_proof(proof, COLUMNS)
+            runs = {
+                pool.submit(prove, case, cases[case], COLUMNS[kind], digest): name
+                for of_kind, name, case, digest in pending
+                if of_kind == kind
+            }
+            for number, finished in enumerate(as_completed(runs), start=1):
+                name = runs[finished]
+                try:
+                    proof[kind][name] = finished.result()
+                except (FailedHookException, ProofError) as error:
+                    failed.append(f"{kind}: {name}: {error}")
+                    proof[kind].pop(name, None)
+                print(f"== {kind}: {name} ended ({number} of {len(runs)})", flush=True)
+                if arguments.record:
+                    write_proof(proof, COLUMNS)
+        finally:
+            pool.shutdown(cancel_futures=True)
     if arguments.record:
         write_proof(proof, COLUMNS)
     print("\n".join(failed) or f"{len(pending)} proofs ran, and all their sessions passed", flush=True)

@@ -18,7 +18,7 @@ from .small_project import make_rows
 
 FORBIDDEN = ("dvc", "pandas", "pyarrow", "skl2onnx", "sklearn")
 PREDICT = Model.__module__.partition(".")[0]
-OTHERS = tuple(PREDICT.replace("_predict", f"_{name}") for name in ("batch", "operate", "pipeline", "train"))
+OTHERS = tuple(f"{PREDICT.removesuffix('_predict')}_{name}" for name in ("batch", "operate", "pipeline", "train"))
 
 
 def test_prediction_works_from_its_own_lock_alone(
@@ -81,7 +81,8 @@ def test_import_across_the_wall_is_found(tmp_path: Path) -> None:
     for folder in source.glob("*/src/*"):
         shutil.copytree(folder, tmp_path / folder.name)
     (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
-    (tmp_path / PREDICT / "model.py").write_text(f"import sklearn\nimport {PREDICT.replace('_predict', '_pipeline')}\n")
+    pipeline = f"{PREDICT.removesuffix('_predict')}_pipeline"
+    (tmp_path / PREDICT / "model.py").write_text(f"import sklearn\nimport {pipeline}\n")
     program = "import sys; sys.path.insert(0, '.'); from importlinter.cli import lint_imports; sys.exit(lint_imports())"
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
