@@ -3,7 +3,7 @@
 A case is put through the sessions that its answers make a difference to. The machinery's own tests run once for all
 cases with the same machinery, but for the project's name. `--record` keeps what came out in `docs/proof.json` and, as
 tables, in `docs/proof.md`. What has not changed by a byte since it passed is not run again, and what has changed is
-marked until it passes anew; where a case fails, the others still run.
+marked until it passes anew; where a case fails, the others still run. As many cases run at a time as there are cores.
 """
 
 import argparse
@@ -184,7 +184,9 @@ def run(project: Path, *command: str, environment: Mapping[str, str] | None = No
     """
     printed = []
     environment = {**clean_environment(), **(environment or {})}
-    with subprocess.Popen(command, cwd=project, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             print(f"{project.parent.name} | {line}", end="", flush=True)
