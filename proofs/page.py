@@ -21,8 +21,8 @@ results. A cell is the number of tests that passed, and the seconds. A skipped t
 service, `engines` has no tests. The digests are the beginning of the SHA-256 of the files that were proven. A row whose
 files have changed since it passed is marked with †, and proven anew by the next run.
 
-{proven} of {total} rows have passed, in {minutes} minutes of sessions, with as many cases at a time as cores; {current}
-of them as they are rendered now. {versions}.
+{proven} of {total} rows have passed, {current} of them as they are rendered now. Their sessions add up to {minutes}
+minutes; as many cases run at a time as there are cores. {versions}.
 
 ## Cases
 

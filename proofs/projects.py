@@ -1,4 +1,4 @@
-"""Render cases, and run their projects' own sessions on them; nothing is fixed in between.
+"""Prove cases: choose what is to be run, run it, and keep what came out.
 
 A case is put through the sessions that its answers make a difference to. The machinery's own tests run once for all
 cases with the same machinery, but for the project's name. `--record` keeps what came out in `docs/proof.json` and, as
@@ -12,32 +12,23 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
-from xml.etree import ElementTree
 
 from cookiecutter.exceptions import FailedHookException
 
 from tests.cases import load_cases
-from tests.conftest import ROOT, bake, list_files
+from tests.conftest import list_files
 
-from .page import DATA, Record, Result, describe_versions, write_proof
+from .page import DATA, Record, describe_versions, write_proof
+from .sessions import ProofError, find_programs, render, run, run_session, runs_here
 
-FOLDER = ROOT / ".nox" / "projects"
 COLUMNS = {
     "cases": ("lint", "types", "tests", "repro", "predict", "notebooks", "compare"),
     "machinery": ("machinery", "engines", "pre-commit"),
 }
-HAVE_TESTS = ("tests", "machinery", "engines")
-LINUX_ONLY = ("engines",)  # its servers are installed easily there alone
-RENDERING = threading.Lock()  # cookiecutter keeps state of its own
-FOREIGN = ("NOX_CURRENT_SESSION", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "VIRTUAL_ENV")
 # what answers change without a difference to the machinery: texts, the team's own files, the kind of storage
 NO_MACHINERY = re.compile(
     r"README.md|LICENSE|AGENTS.md|\.dvc/config|\.python-version|requirements/remote-.*"
@@ -46,8 +37,12 @@ NO_MACHINERY = re.compile(
 ANSWERED = re.compile(rb"^(description|license|authors) = .*$", re.MULTILINE)  # in a pyproject.toml
 
 
-class ProofError(Exception):
-    """A session of a project has failed, or has not run all its tests."""
+class Pending(NamedTuple):
+    """What is to be proven: the name of a row of the page, the case that is rendered for it, and its digest."""
+
+    name: str
+    case: str
+    digest: str
 
 
 class Rendered(NamedTuple):
@@ -72,22 +67,23 @@ def prove(case: str, answers: Mapping[str, str], sessions: tuple[str, ...], dige
     return {"digest": digest, "python": python, "sessions": {name: list(result) for name, result in results.items()}}
 
 
+def prove_all(
+    pending: Sequence[Pending], sessions: tuple[str, ...], at_a_time: int
+) -> Iterator[tuple[str, Future[Record]]]:
+    """Run sessions of what is pending, so many cases at a time, and yield each name with its outcome when it ends."""
+    cases, pool = load_cases(), ThreadPoolExecutor(at_a_time)
+    try:
+        runs = {pool.submit(prove, it.case, cases[it.case], sessions, it.digest): it.name for it in pending}
+        for ended in as_completed(runs):
+            yield runs[ended], ended
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def is_current(record: Record | None, digest: str, sessions: tuple[str, ...]) -> bool:
     """Return whether a record speaks of files as they are rendered now, and of every session that runs here."""
     wanted = {name for name in sessions if runs_here(name)}
     return record is not None and record["digest"] == digest and wanted <= set(record["sessions"])
-
-
-def runs_here(session: str) -> bool:
-    """Return whether this system can run a session."""
-    return sys.platform == "linux" or session not in LINUX_ONLY
-
-
-def render(case: str, answers: Mapping[str, str]) -> Path:
-    """Render a case anew, and return its project."""
-    shutil.rmtree(FOLDER / case, ignore_errors=True)
-    with RENDERING:
-        return bake(FOLDER / case, **answers)
 
 
 def describe_case(case: str, answers: Mapping[str, str]) -> Rendered:
@@ -124,83 +120,6 @@ def digest_files(project: Path, names: set[str], *, generic: bool = False) -> st
     return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
 
 
-def run_session(project: Path, name: str) -> Result:
-    """Run a session as the project's user would, through its bootstrap; see that none of its tests was skipped."""
-    if name == "pre-commit":
-        return run_hooks(project)
-    has_tests = name in HAVE_TESTS and (name != "engines" or bool(list(project.glob("packages/*/tests/engines"))))
-    report = project.parent / "junit.xml"
-    report.unlink(missing_ok=True)
-    arguments = ["--", "HEAD"] if name == "compare" else []
-    if name == "compare":
-        commit(project, "Train")
-    began = time.perf_counter()
-    environment = {"PYTEST_ADDOPTS": f"--junitxml={report}"} if has_tests else {}
-    run(project, sys.executable, "bootstrap.py", name, *arguments, environment=environment)
-    seconds = time.perf_counter() - began
-    return Result(round(seconds, 1), count_tests(report, name) if has_tests else 0)
-
-
-def count_tests(report: Path, name: str) -> int:
-    """Return the number of tests that a report of JUnit's format counts, all of which have passed.
-
-    Raises:
-        ProofError: there is no report, there are no tests, or some were skipped.
-    """
-    if not report.exists():
-        raise ProofError(f"{name}: found no report, expected one of its tests")
-    (suite,) = ElementTree.parse(report).getroot().iter("testsuite")  # noqa: S314  # pytest has just written it
-    counts = {kind: int(suite.attrib[kind]) for kind in ("tests", "skipped", "errors", "failures")}
-    if not counts["tests"] or counts["skipped"] + counts["errors"] + counts["failures"]:
-        raise ProofError(f"{name}: found {counts}, expected tests that all run")
-    return counts["tests"]
-
-
-def run_hooks(project: Path) -> Result:
-    """Run the hooks that a commit would; see that none is skipped, as all are where git knows no file."""
-    run(project, "git", "add", "--all")
-    began = time.perf_counter()
-    if "Skipped" in run(project, str(find_programs(project) / "pre-commit"), "run", "--all-files"):
-        raise ProofError("pre-commit: a hook was skipped, expected all to run")
-    return Result(round(time.perf_counter() - began, 1), 0)
-
-
-def commit(project: Path, message: str) -> None:
-    """Commit all that is in a folder."""
-    run(project, "git", "add", "--all")
-    run(project, "git", "-c", "user.name=T", "-c", "user.email=t@example.com", "commit", "-qm", message)
-
-
-def find_programs(project: Path, environment: str = ".venv") -> Path:
-    """Return the folder of the programs in an environment of a project."""
-    return project / environment / ("Scripts" if os.name == "nt" else "bin")
-
-
-def run(project: Path, *command: str, environment: Mapping[str, str] | None = None) -> str:
-    """Run a command in a project, in a clean environment, show what it prints, and return its output.
-
-    Raises:
-        ProofError: it has failed.
-    """
-    printed = []
-    environment = {**clean_environment(), **(environment or {})}
-    with subprocess.Popen(
-        command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            print(f"{project.parent.name} | {line}", end="", flush=True)
-            printed.append(line)
-    if process.returncode:
-        raise ProofError(f"{' '.join(command)} ended with exit code {process.returncode}")
-    return "".join(printed)
-
-
-def clean_environment() -> dict[str, str]:
-    """Return the environment without what belongs to the session that runs here."""
-    return {name: value for name, value in os.environ.items() if name not in FOREIGN}
-
-
 def main(argv: list[str] | None = None) -> int:
     """Check the cases that are named, or all; return 1 if one fails."""
     parser = argparse.ArgumentParser(prog="projects", description=__doc__)
@@ -216,34 +135,29 @@ def main(argv: list[str] | None = None) -> int:
     owners = {made.machinery: case for case, made in reversed(rendered.items()) if case in chosen}
     stored = json.loads(DATA.read_text(encoding="utf-8")) if arguments.record and DATA.exists() else {}
     proof = start_proof(rendered, stored)
-    pending = [("cases", case, case, rendered[case].digest) for case in chosen]
-    if not arguments.without_machinery:
-        pending += [("machinery", name, case, rendered[case].machinery_digest) for name, case in owners.items()]
-    pending = [item for item in pending if not is_current(proof[item[0]].get(item[1]), item[3], COLUMNS[item[0]])]
-    failed = []
-    for kind, at_a_time in (("cases", os.cpu_count() or 1), ("machinery", 1)):  # the latter uses all cores itself
-        pool = ThreadPoolExecutor(at_a_time)
-        try:
-            runs = {
-                pool.submit(prove, case, cases[case], COLUMNS[kind], digest): name
-                for of_kind, name, case, digest in pending
-                if of_kind == kind
-            }
-            for number, finished in enumerate(as_completed(runs), start=1):
-                name = runs[finished]
-                try:
-                    proof[kind][name] = finished.result()
-                except (FailedHookException, ProofError) as error:
-                    failed.append(f"{kind}: {name}: {error}")
-                    proof[kind].pop(name, None)
-                print(f"== {kind}: {name} ended ({number} of {len(runs)})", flush=True)
-                if arguments.record:
-                    write_proof(proof, COLUMNS)
-        finally:
-            pool.shutdown(cancel_futures=True)
+    rows = {
+        "cases": [Pending(case, case, rendered[case].digest) for case in chosen],
+        "machinery": [Pending(name, case, rendered[case].machinery_digest) for name, case in owners.items()],
+    }
+    if arguments.without_machinery:
+        rows["machinery"] = []
+    at_a_time = {"cases": os.cpu_count() or 1, "machinery": 1}  # the machinery's tests use all cores themselves
+    failed, ran = [], 0
+    for kind, sessions in COLUMNS.items():
+        pending = [row for row in rows[kind] if not is_current(proof[kind].get(row.name), row.digest, sessions)]
+        for number, (name, outcome) in enumerate(prove_all(pending, sessions, at_a_time[kind]), start=1):
+            proof[kind].pop(name, None)
+            try:
+                proof[kind][name] = outcome.result()
+            except (FailedHookException, ProofError) as error:
+                failed.append(f"{kind}: {name}: {error}")
+            print(f"== {kind}: {name} ended ({number} of {len(pending)})", flush=True)
+            if arguments.record:
+                write_proof(proof, COLUMNS)
+        ran += len(pending)
     if arguments.record:
         write_proof(proof, COLUMNS)
-    print("\n".join(failed) or f"{len(pending)} proofs ran, and all their sessions passed", flush=True)
+    print("\n".join(failed) or f"{ran} proofs ran, and all their sessions passed", flush=True)
     return bool(failed)
 
 

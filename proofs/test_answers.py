@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from tests.conftest import bake
 from tests.drawn import drawn_answers, rendered_or_refused
 
-from .projects import find_programs, run
+from .sessions import find_programs, run
 
 
 @pytest.fixture(scope="module")

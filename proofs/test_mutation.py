@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import bake
 
-from .projects import FOLDER, clean_environment, find_programs, run
+from .sessions import FOLDER, clean_environment, find_programs, run
 
 SOURCE = "packages/{0}/src/penguins_{0}"
 TESTS = "packages/{}/tests/{}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .projects import commit, render, run
+from .sessions import commit, render, run
 
 ROWS = 3000  # more than the project's tests sample
 FEATURES: dict[str, dict[str, object]] = {

@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import ROOT, copy_template
 
-from .projects import clean_environment, commit, find_programs
+from .sessions import clean_environment, commit, find_programs
 
 PROJECT = "{{cookiecutter.project_slug}}"
 AGED = [  # file, as it is now, as it was in the version before
