@@ -8,7 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from {{ cookiecutter.__package_name }}_predict.artefact import FORMAT, seal
+from {{ cookiecutter.__package_name }}_predict.artefact import FORMAT, NUMBERS, OUTPUT, seal
 from {{ cookiecutter.__package_name }}_predict.contract import Contract, load_contract
 
 SCHEMA = """\
@@ -57,17 +57,18 @@ def build(contract: Contract, changed: dict[str, str | None], scale: float = 1) 
     With a large `scale` of its weights, its scores overflow.
     """
     nodes = [
-        helper.make_node("IsNaN", ["features"], ["missing"]),
-        helper.make_node("Where", ["missing", "zero", "features"], ["present"]),
+        helper.make_node("Cast", [NUMBERS], ["single"], to=TensorProto.FLOAT),
+        helper.make_node("IsNaN", ["single"], ["missing"]),
+        helper.make_node("Where", ["missing", "zero", "single"], ["present"]),
         helper.make_node("Gemm", ["present", "weights", "bias"], ["scores"]),
-        helper.make_node("Softmax", ["scores"], ["probabilities"]),
+        helper.make_node("Softmax", ["scores"], [OUTPUT]),
     ]
     constants = {"zero": np.zeros(1, dtype=np.float32), "weights": np.float32(scale) * WEIGHTS, "bias": BIAS}
     graph = helper.make_graph(
         nodes,
         "model",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, len(contract.features)])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2])],
+        [helper.make_tensor_value_info(NUMBERS, TensorProto.DOUBLE, [None, len(contract.features)])],
+        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None, 2])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)

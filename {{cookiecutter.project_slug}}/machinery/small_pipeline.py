@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from onnx import TensorProto, helper, numpy_helper
 
 from {{ cookiecutter.__package_name }}_pipeline import ingest, validate
-from {{ cookiecutter.__package_name }}_pipeline.dataset import Dataset, load_dataset, read_table
+from {{ cookiecutter.__package_name }}_pipeline.dataset import load_dataset, read_table
 from {{ cookiecutter.__package_name }}_pipeline.lineage import read_lineage
 from {{ cookiecutter.__package_name }}_pipeline.metadata import add_metadata
 from {{ cookiecutter.__package_name }}_pipeline.metrics import measure
@@ -24,13 +24,15 @@ from {{ cookiecutter.__package_name }}_pipeline.metrics_file import Evaluation
 from {{ cookiecutter.__package_name }}_pipeline.project import CONFIG, Project
 from {{ cookiecutter.__package_name }}_predict.artefact import (
     FORMAT,
-    INPUT,
+    NUMBERS,
+    OUTPUT,
     ColumnStatistics,
     Golden,
     ReferenceStatistics,
     seal,
 )
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
+from {{ cookiecutter.__package_name }}_predict.encoding import Encoder, Vocabulary
 from {{ cookiecutter.__package_name }}_predict.errors import ProjectError
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
@@ -71,47 +73,51 @@ def _train(project: Project) -> None:
     for path, rows in ((paths.train, ~held), (paths.holdout, held)):
         pq.write_table(table.filter(pa.array(rows)), path)
     dataset = load_dataset(read_table(paths.train), contract)
-    columns = np.nan_to_num(dataset.features.astype(np.float64))
+    encoder = Encoder(contract, Vocabulary())
+    numbers = dataset.encode(encoder).numbers
+    columns = np.nan_to_num(numbers)
     design = np.column_stack([columns, np.ones(len(columns))])
     weights = np.linalg.lstsq(design, dataset.target, rcond=None)[0] * min(1.0, params.train.trees / 20)
     statistics = ColumnStatistics(missing=0, quantiles=np.quantile(dataset.target, np.linspace(0, 1, 101)).tolist())
     golden = [contract.example()]
-    outputs = np.append(contract.encode(golden)[0], 1) @ weights
+    outputs = np.append(encoder.encode(golden).numbers[0], 1) @ weights
     metadata = {
         "format": FORMAT,
         "contract": contract.model_dump_json(),
         "lineage": read_lineage(params).model_dump_json(),
         "golden": Golden(rows=golden, outputs=[[outputs]]).model_dump_json(),
-        "baseline": _describe(dataset, contract, statistics).model_dump_json(),
+        "baseline": _describe(numbers, contract, statistics).model_dump_json(),
     }
     paths.candidate.parent.mkdir(exist_ok=True)
     paths.candidate.write_bytes(_build(weights, len(contract.features), metadata))
 
 
-def _describe(dataset: Dataset, contract: Contract, output: ColumnStatistics) -> ReferenceStatistics:
+def _describe(numbers: Floats, contract: Contract, output: ColumnStatistics) -> ReferenceStatistics:
     steps = np.linspace(0, 1, 101)
     columns = {}
-    for (name, field), column in zip(contract.features.items(), dataset.features.T, strict=True):
-        present = column[~np.isnan(column)]
+    for (name, field), column in zip(contract.features.items(), numbers.T, strict=True):
         values = getattr(field, "values", ())
+        absent = column < 0 if values else np.isnan(column)
+        present = column[~absent]
         counts = {value: int((present == code).sum()) for code, value in enumerate(values)}
         quantiles = [] if values else np.quantile(present.astype(float), steps).tolist()
-        columns[name] = ColumnStatistics(missing=float(np.isnan(column).mean()), quantiles=quantiles, counts=counts)
-    return ReferenceStatistics(rows=len(dataset.target), features=columns, output=output)
+        columns[name] = ColumnStatistics(missing=float(absent.mean()), quantiles=quantiles, counts=counts)
+    return ReferenceStatistics(rows=len(numbers), features=columns, output=output)
 
 
 def _build(weights: Floats, features: int, metadata: dict[str, str]) -> bytes:
     nodes = [
-        helper.make_node("IsNaN", [INPUT], ["missing"]),
-        helper.make_node("Where", ["missing", "zero", INPUT], ["present"]),
-        helper.make_node("Gemm", ["present", "weights", "bias"], ["variable"]),
+        helper.make_node("Cast", [NUMBERS], ["single"], to=TensorProto.FLOAT),
+        helper.make_node("IsNaN", ["single"], ["missing"]),
+        helper.make_node("Where", ["missing", "zero", "single"], ["present"]),
+        helper.make_node("Gemm", ["present", "weights", "bias"], [OUTPUT]),
     ]
     constants = {"zero": np.zeros(1), "weights": weights[:-1, None], "bias": weights[-1:]}
     graph = helper.make_graph(
         nodes,
         "model",
-        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, features])],
-        [helper.make_tensor_value_info("variable", TensorProto.FLOAT, [None, 1])],
+        [helper.make_tensor_value_info(NUMBERS, TensorProto.DOUBLE, [None, features])],
+        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None, 1])],
         [numpy_helper.from_array(value.astype(np.float32), name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
@@ -123,7 +129,7 @@ def _gate(project: Project) -> None:
     paths, contract, metrics = project.paths, project.contract, project.recipe.metrics
     model = Model.load(paths.candidate, contract=contract)
     train, holdout = (load_dataset(read_table(path), contract) for path in (paths.train, paths.holdout))
-    outputs = model.run(holdout.features).astype(np.float64)
+    outputs = model.run(holdout.encode(model.encoder)).astype(np.float64)
     mean = np.full((len(holdout.target), 1), train.target.mean())
     evaluation = Evaluation(
         model=measure(holdout.target, outputs, contract, metrics),

@@ -26,20 +26,18 @@ class Parameters(Strict):
 
 def build(contract: Contract, parameters: Parameters, seed: int) -> Any:
     """Return an unfitted estimator."""
-    from sklearn import ensemble, linear_model
+    from sklearn import ensemble, impute, linear_model, preprocessing
     from sklearn.pipeline import make_pipeline
 
-    from {{ cookiecutter.__package_name }}_pipeline.preparation import prepare_columns
-
     kind = "Classifier" if contract.classes else "Regressor"
+    fill = impute.SimpleImputer(strategy="median", keep_empty_features=True)
     if parameters.model == "boosting":
         options = {"max_iter": parameters.trees, "learning_rate": parameters.learning_rate, "min_samples_leaf": 10}
-        model = getattr(ensemble, f"HistGradientBoosting{kind}")(random_state=seed, max_leaf_nodes=15, **options)
-    elif parameters.model == "forest":
-        model = getattr(ensemble, f"RandomForest{kind}")(n_estimators=parameters.trees, random_state=seed)
-    else:
-        model = linear_model.LogisticRegression(max_iter=1000) if contract.classes else linear_model.Ridge()
-    return make_pipeline(prepare_columns(contract, scale=parameters.model == "linear"), model)
+        return getattr(ensemble, f"HistGradientBoosting{kind}")(random_state=seed, max_leaf_nodes=15, **options)
+    if parameters.model == "forest":
+        return make_pipeline(fill, getattr(ensemble, f"RandomForest{kind}")(parameters.trees, random_state=seed))
+    model = linear_model.LogisticRegression(max_iter=1000) if contract.classes else linear_model.Ridge()
+    return make_pipeline(fill, preprocessing.StandardScaler(), model)
 
 
 def split(table: pa.Table, contract: Contract, holdout_share: float, seed: int) -> tuple[pa.Table, pa.Table]:
@@ -74,7 +72,7 @@ def mae(target: Array, outputs: Array) -> float:
 
 RECIPE = Recipe(
     source=fetch_tables,
-    features=lambda columns: columns,
+    features=lambda c, _: {**c},
     split=split,
     estimator=build,
     parameters=Parameters,

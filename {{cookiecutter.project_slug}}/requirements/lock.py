@@ -22,7 +22,18 @@ ROLES = {
     "dev-serve": ["serve", "dev-serve.in"],
 }
 # what a model is computed with; dvc.yaml depends on these versions alone
-MATTERS = ("numpy", "onnx", "onnxruntime", "protobuf", "pyarrow", "scikit-learn", "scipy", "skl2onnx")
+MATTERS = (
+    "lightgbm",
+    "numpy",
+    "onnx",
+    "onnxmltools",
+    "onnxruntime",
+    "protobuf",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "skl2onnx",
+)
 HEAD = "# Written by the session lock; a stage of dvc.yaml runs again when one of these versions changes.\n"
 COMPILE = ["uv", "pip", "compile", "--universal", "--fork-strategy=fewest", "--no-emit-index-url", "--no-annotate"]
 COMPILE += ["--custom-compile-command=python bootstrap.py lock", "--quiet"]

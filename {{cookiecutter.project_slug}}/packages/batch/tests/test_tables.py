@@ -1,17 +1,20 @@
 """Tables: read as they come, checked as strictly as JSON, and encoded to the same numbers."""
 
 import io
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from {{ cookiecutter.__package_name }}_batch.readers import read_batches, table_suffix
-from {{ cookiecutter.__package_name }}_batch.tables import check_batch, decode, encode
+from {{ cookiecutter.__package_name }}_batch.tables import check_batch, decode, encode, to_records
 from {{ cookiecutter.__package_name }}_predict import Contract, DataError
+from {{ cookiecutter.__package_name }}_predict.encoding import Encoder, Vocabulary, Words
 
 ROW = {"length": 2.5, "count": 7, "colour": "green", "ready": True}
 VALUES = [
@@ -42,7 +45,9 @@ def test_a_value_is_judged_alike_in_json_and_in_tables(name: str, value: object,
     row = ROW | {name: value}
     checked = check_batch(pa.RecordBatch.from_pylist([row]), contract.features, "a table")
     if checked.good[0]:
-        np.testing.assert_array_equal(encode(checked, contract), contract.encode(contract.check([row])))
+        encoder = Encoder(contract, Vocabulary())
+        expected = encoder.encode(contract.check([row]))
+        np.testing.assert_array_equal(encode(checked, contract, encoder).numbers, expected.numbers)
     else:
         with pytest.raises(DataError) as refused:
             contract.check([row])
@@ -56,7 +61,7 @@ def test_a_value_is_judged_alike_in_json_and_in_tables(name: str, value: object,
         ("length", ["1", "2", "3"], [1, 2, 3]),
         ("count", ["1", "2.0", "2.5", "1e2", "x"], [1, 2, np.nan, 100, np.nan]),
         ("colour", ["red", "green", "blue", "NA"], [0, 1, np.nan, np.nan]),
-        ("ready", ["true", "False", "1", "0", "yes", ""], [1, 0, 1, 0, np.nan, np.nan]),
+        ("ready", ["true", "False", "1", "0", "yes", "NO", "y", ""], [1, 0, 1, 0, 1, 0, np.nan, np.nan]),
     ],
 )
 def test_texts_of_csv_become_values(name: str, texts: list[str], expected: list[float], contract: Contract) -> None:
@@ -163,3 +168,90 @@ def test_parquet_with_two_columns_of_one_name_is_refused(tmp_path: Path) -> None
 
 def test_suffix_is_read_off_an_address_too() -> None:
     assert table_suffix("https://example.com/a.CSV?token=b.c") == ".csv"
+
+
+KINDS = Contract.model_validate(
+    {
+        "features": {
+            "at": {"type": "datetime", "missing": True},
+            "day": {"type": "date", "missing": True},
+            "shop": {"type": "category", "open": True, "missing": True},
+            "note": {"type": "text", "max_length": 30, "missing": True},
+            "late": {"type": "boolean", "missing": True},
+        },
+        "target": {"price": {"type": "number"}},
+    }
+)
+ENCODER = Encoder(
+    KINDS,
+    Vocabulary(
+        values={"shop": ["Zürich", "NAN"]},
+        seen={"shop": 2},
+        words={"note": Words(words=["big", "very"], weights=[1.0, 2.0])},
+    ),
+)
+EMPTY: dict[str, object] = dict.fromkeys(KINDS.features)
+KIND_VALUES = [
+    ("at", "2024-05-31T14:30:00Z"),
+    ("at", "2024-05-31T14:30:00.123456+05:30"),
+    ("at", "2024-05-31 14:30"),
+    ("at", "0001-01-01"),
+    ("at", "9999-12-31T23:59:59"),
+    ("at", "31.05.2024"),
+    ("at", "2024-02-30"),
+    ("at", "2024"),
+    ("day", "2024-05-31"),
+    ("day", "2024-05-31T00:00:00"),
+    ("day", "2024-05-31T12:00:00"),
+    ("shop", "Zürich"),
+    ("shop", "elsewhere"),
+    ("shop", "x" * 201),
+    ("note", "Very very big"),
+    ("note", " \t"),
+    ("note", "NA"),
+    ("note", "x" * 31),
+    ("late", True),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), KIND_VALUES)
+def test_each_kind_is_judged_and_encoded_alike_in_json_and_in_tables(name: str, value: object) -> None:
+    row = {**EMPTY, name: value}
+    columns = {other: pa.array([found], pa.bool_() if other == "late" else pa.string()) for other, found in row.items()}
+    checked = check_batch(pa.table(columns), KINDS.features, "a table")
+    if not checked.good[0]:
+        with pytest.raises(DataError) as refused:
+            KINDS.check([row])
+        assert str(refused.value) == f"row 1: {checked.reasons[0]}"
+        return
+    found, expected = encode(checked, KINDS, ENCODER), ENCODER.encode(KINDS.check([row]))
+    np.testing.assert_array_equal(found.numbers, expected.numbers)
+    found_words, expected_words = (ENCODER.weigh_words(rows.texts, 0, 1) for rows in (found, expected))
+    np.testing.assert_array_equal(found_words, expected_words)
+    again = check_batch(decode(checked, KINDS.features), KINDS.features, "the clean table")
+    np.testing.assert_array_equal(encode(again, KINDS, ENCODER).numbers, expected.numbers)
+    np.testing.assert_array_equal(ENCODER.encode(to_records(checked, KINDS.features)).numbers, expected.numbers)
+
+
+def test_times_with_and_without_zones_may_stand_in_one_column() -> None:
+    times = ["2024-05-31T14:30:00Z", "2024-05-31T14:30:00", "2024-05-31T16:30:00+02:00", "", "later"]
+    checked = check_batch(pa.table({"at": times}), {"at": KINDS.features["at"]}, "a table")
+    assert checked.columns["at"][:3].tolist() == [1717165800.0] * 3
+    assert checked.good.tolist() == [True] * 4 + [False]
+
+
+def test_times_of_arrow_are_converted_to_utc() -> None:
+    moment = datetime(2024, 5, 31, 14, 30)  # the zone is the column's
+    kinds = [pa.timestamp("ns"), pa.timestamp("s", "UTC"), pa.timestamp("us", "Europe/Berlin"), pa.date32()]
+    for kind, seconds in zip(kinds, [1717165800.0, 1717165800.0, 1717158600.0, 1717113600.0], strict=True):
+        naive = pa.array([moment], pa.timestamp("us"))
+        column = (
+            pc.assume_timezone(naive, kind.tz).cast(kind) if getattr(kind, "tz", None) else naive.cast(kind, safe=False)
+        )
+        checked = check_batch(pa.table({"at": column}), {"at": KINDS.features["at"]}, "a table")
+        assert checked.columns["at"].tolist() == [seconds], kind
+
+
+def test_codes_of_numbers_are_texts_for_an_open_category() -> None:
+    checked = check_batch(pa.table({"shop": [17, None]}), {"shop": KINDS.features["shop"]}, "a table")
+    assert checked.columns["shop"].to_pylist() == ["17", None]

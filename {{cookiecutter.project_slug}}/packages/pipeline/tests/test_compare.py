@@ -22,6 +22,7 @@ from {{ cookiecutter.__package_name }}_pipeline.dataset import load_dataset, rea
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
 from {{ cookiecutter.__package_name }}_predict.cli import main
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
+from {{ cookiecutter.__package_name }}_predict.encoding import Encoded, Encoder
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
 from machinery.small_recipe import RECIPE
@@ -80,7 +81,7 @@ def test_difference_is_that_of_the_metric(evaluated: Project, with_params: WithP
     found = look(other, model, rows, replace(SETTINGS, resamples=100))
     dataset = load_dataset(rows, evaluated.contract)
     for side, value in ((other, found.new), (model, found.old)):
-        outputs = side.run(dataset.features)
+        outputs = side.run(dataset.encode(side.encoder))
         if evaluated.contract.classes:
             expected = balanced_accuracy_score(dataset.target, outputs.argmax(axis=1))
         else:
@@ -113,9 +114,13 @@ class _Noisy:
     def contract(self) -> Contract:
         return self._model.contract
 
-    def run(self, features: np.ndarray) -> np.ndarray:
-        codes = np.abs(features[:, 0] * 1000).astype(int) % 1000
-        return np.asarray(self._model.run(features) * (1 + self._errors[codes][:, None]))
+    @property
+    def encoder(self) -> Encoder:
+        return self._model.encoder
+
+    def run(self, rows: Encoded) -> np.ndarray:
+        codes = np.abs(rows.numbers[:, 0] * 1000).astype(int) % 1000
+        return np.asarray(self._model.run(rows) * (1 + self._errors[codes][:, None]))
 
 
 @pytest.mark.parametrize("kind", ["regression"])
@@ -146,7 +151,7 @@ def test_command_compares_two_files_and_prints_a_sentence_or_json(
 def test_outcomes_are_measured_as_the_evaluation_measures(evaluated: Project) -> None:
     model, rows = load(evaluated)
     dataset = load_dataset(rows, evaluated.contract)
-    outputs = model.run(dataset.features).astype(float)
+    outputs = model.run(dataset.encode(model.encoder)).astype(float)
     columns = {f"output_{index}": column for index, column in enumerate(outputs.T)}
     table = pa.table({"target": dataset.target, **columns})
     found = measure_outcomes(table, evaluated.contract, RECIPE.metrics, SETTINGS)

@@ -57,12 +57,15 @@ def test_split_into_nothing_is_refused(split_project: Project) -> None:
         split.run(replace(split_project, recipe=recipe))
 
 
-@REGRESSION
-def test_features_other_than_the_contracts_columns_are_refused(split_project: Project) -> None:
-    for features in (lambda _: {}, lambda columns: {**columns, "length": columns["length"] + 1}):
-        recipe = replace(split_project.recipe, features=features)
-        with pytest.raises(ConfigError, match="features.py returned .*, expected the contract's columns unchanged"):
-            train.run(replace(split_project, recipe=recipe))
+def test_derived_feature_travels_in_the_model_file(split_project: Project) -> None:
+    recipe = replace(split_project.recipe, features=lambda c, f: {"both": f.clip(c.length, 0, 9) + f.log1p(c["count"])})
+    project = replace(split_project, recipe=recipe)
+    train.run(project)
+    evaluate.run(project)
+    model = Model.load(project.paths.candidate)
+    row = project.contract.example()
+    assert model.predict({**row, "length": 9}) == model.predict({**row, "length": 9.5})
+    assert model.predict({**row, "ready": True}) == model.predict({**row, "ready": False})
 
 
 @pytest.mark.parametrize("model", ["boosting", "forest", "linear"])
@@ -89,7 +92,7 @@ def test_exported_model_carries_contract_lineage_baseline_and_golden_rows(evalua
     golden = json.loads(entries["golden"])["rows"]
     assert len(golden) == 9
     trained = pq.read_table(evaluated.paths.train).select(list(evaluated.contract.features)).to_pylist()
-    assert not [row for row in golden[1:-2] if row in trained]
+    assert len([row for row in golden if row in trained]) <= 1  # they are composed: one may happen to exist
 
 
 @REGRESSION

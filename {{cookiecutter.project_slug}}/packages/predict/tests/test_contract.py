@@ -1,8 +1,9 @@
-"""The contract: wrong schemas and wrong rows are refused by name, sound rows become a matrix."""
+"""The contract: wrong schemas and wrong rows are refused by name."""
 
+import json
+from datetime import UTC, date, datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from {{ cookiecutter.__package_name }}_predict import ConfigError, Contract, DataError, load_contract
@@ -15,7 +16,17 @@ ROW = {"length": 2.5, "count": 7, "colour": "green", "ready": True}
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (FEATURES.replace("number", "text") + TARGET, "schema.yaml:2: features.a: Input tag 'text'"),
+        (FEATURES.replace("number", "colour") + TARGET, "schema.yaml:2: features.a: Input tag 'colour'"),
+        ("features:\n  a: {type: category}\n" + TARGET, "either `values` or `open: true`"),
+        ("features:\n  a: {type: category, values: [x], open: true}\n" + TARGET, "either `values` or `open: true`"),
+        (FEATURES.replace("number}", "number, expected: [2, 1]}") + TARGET, "found 2 to 1, expected a range"),
+        (
+            FEATURES.replace("number}", "number, minimum: 0, expected: [-1, 1]}") + TARGET,
+            "expected a range within 0 to",
+        ),
+        (FEATURES + TARGET + "keys: {id: b}\n", "'b' is both a key and the target"),
+        (FEATURES + TARGET + "keys: {time: a}\n", "'a' is a feature, but neither a date nor a datetime"),
+        (FEATURES + TARGET + "keys: {name: c}\n", "schema.yaml:5: keys.name: unknown key"),
         ("features:\n  a: {type: number, minimum: 2, maximum: 1}\n" + TARGET, "minimum 2 is above maximum 1"),
         ("features:\n  a:\n    type: number\n    least: 2\n" + TARGET, "schema.yaml:4: features.a.least: unknown key"),
         ("features:\n  a: {type: category, values: [x, x]}\n" + TARGET, "schema.yaml:2: features.a: Value error, the"),
@@ -37,7 +48,7 @@ ROW = {"length": 2.5, "count": 7, "colour": "green", "ready": True}
         ("features: &f [*f]\n", "schema.yaml"),
         (FEATURES + TARGET.replace("b:", "a:"), "'a' is both a feature and the target"),
         (FEATURES + "target:\n  b: {type: number, missing: true}\n", "'b' may not be missing"),
-        (FEATURES + "target:\n  b: {type: category, values: [x]}\n", "'b' needs two values or more"),
+        (FEATURES + "target:\n  b: {type: category, values: [x]}\n", "'b' needs a list of two values or more"),
         (FEATURES + "target: [", "schema.yaml is not valid YAML"),
         ("", "schema.yaml:1: the file: Input should be"),
         ("features: {}\n" + TARGET, "schema.yaml:1: features: Dictionary should have at least 1 item"),
@@ -98,7 +109,7 @@ def test_text_that_is_not_json_is_refused(contract: Contract) -> None:
 
 def test_integer_may_be_written_with_a_point_as_some_clients_do(contract: Contract) -> None:
     (row,) = contract.check_json('{"length": 1, "count": 7.0, "colour": "red"}')
-    assert contract.encode([row])[0, 1] == 7
+    assert row["count"] == 7
 
 
 @pytest.mark.parametrize("kind", ["number", "integer"])
@@ -120,12 +131,75 @@ def test_problems_beyond_twenty_are_counted(contract: Contract) -> None:
         contract.check([{**ROW, "length": 99}] * 25)
 
 
-def test_encode_gives_indices_numbers_and_nan_for_missing(contract: Contract) -> None:
-    rows = contract.check_json(
-        '[{"length": 1, "count": 2, "colour": "green", "ready": true}, {"length": 3, "colour": "red"}]'
-    )
-    expected = [[1, 2, 1, 1], [3, np.nan, 0, np.nan]]
-    np.testing.assert_array_equal(contract.encode(rows), np.array(expected, dtype=np.float32))
+KINDS = """\
+keys: {id: order no., time: ordered, group: customer}
+features:
+  ordered: {type: datetime}
+  born: {type: date, missing: true}
+  shop: {type: category, open: true}
+  note: {type: text, max_length: 20, missing: true}
+  "share (%)": {type: number, expected: [0, 100]}
+target:
+  late: {type: boolean}
+"""
+ORDER = {
+    "ordered": "2024-05-31T14:30:00+02:00",
+    "born": "0001-01-01",
+    "shop": "Zürich",
+    "note": "two words",
+    "share (%)": 1,
+}
+
+
+@pytest.fixture
+def kinds(tmp_path: Path) -> Contract:
+    """Return a contract with keys, dates, an open category and a text."""
+    (tmp_path / "kinds.yaml").write_text(KINDS, encoding="utf-8")
+    return load_contract(tmp_path / "kinds.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ordered": "yesterday"}, "ordered: found 'yesterday', expected a time such as 2024-05-31T14:30:00Z"),
+        ({"ordered": 1717165800}, "ordered: found 1717165800, expected a time"),
+        ({"ordered": "2024-02-30"}, "ordered: found '2024-02-30', expected a time"),
+        ({"born": "2024-05-31T14:30:00"}, "born: found '2024-05-31T14:30:00', expected a date such as 2024-05-31 or"),
+        ({"shop": ""}, "shop: found '', expected a text of 1 to 200 characters"),
+        ({"shop": "x" * 201}, "expected a text of 1 to 200 characters"),
+        ({"note": "x" * 21}, "expected a text of at most 20 characters or null"),
+        ({"order no.": 1.5}, "order no.: found 1.5, expected a text of 1 to 200 characters"),
+        ({"customer": ["x"]}, "customer: found ['x'], expected a text"),
+    ],
+)
+def test_row_with_an_invalid_date_text_or_key_is_refused(
+    change: dict[str, object], message: str, kinds: Contract
+) -> None:
+    row = {**ORDER, **change}
+    with pytest.raises(DataError) as refused:
+        kinds.check([row])
+    assert message in str(refused.value)
+    with pytest.raises(DataError) as refused:
+        kinds.check_json(json.dumps(row))
+    assert message in str(refused.value)
+
+
+def test_keys_may_be_omitted_and_are_carried_along(kinds: Contract) -> None:
+    assert kinds.check([ORDER]) == [ORDER]
+    keys: dict[str, object] = {"order no.": 17, "customer": "c-1"}
+    assert kinds.check([{**ORDER, **keys}]) == [{**ORDER, **keys}]
+    assert kinds.check([{**ORDER, "customer": None}])
+
+
+def test_dates_of_python_are_accepted(kinds: Contract) -> None:
+    row = {**ORDER, "ordered": datetime(2024, 5, 31, 12, 30, tzinfo=UTC), "born": date(9999, 12, 31)}
+    (checked,) = kinds.check([row])
+    assert (checked["ordered"], checked["born"]) == ("2024-05-31T12:30:00+00:00", "9999-12-31")
+
+
+def test_boolean_target_has_two_classes_and_answers_true_or_false(kinds: Contract) -> None:
+    assert kinds.classes == ("false", "true")
+    assert kinds.labels == (False, True)
 
 
 def test_example_keeps_the_contract(contract: Contract) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from {{ cookiecutter.__package_name }}_predict import Contract, DataError, Model, ModelError
 from {{ cookiecutter.__package_name }}_predict.artefact import agree, seal
+from {{ cookiecutter.__package_name }}_predict.encoding import Encoded
 
 ROW = {"length": 2.5, "count": 7, "colour": "green", "ready": True}
 MakeModel = Callable[..., Path]
@@ -93,15 +94,15 @@ def test_load_refuses_a_file_with_any_byte_changed(model_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"format": "0"}, "has format '0', expected '1'"),
-        ({"format": None}, "has format None, expected '1'"),
+        ({"format": "0"}, "has format '0', expected '2'"),
+        ({"format": None}, "has format None, expected '2'"),
         ({"contract": None}, "lacks a part of its metadata"),
         ({"lineage": "{}"}, "lacks a part of its metadata"),
-        ({"golden": '{"rows": [{"length": 0, "colour": "red"}], "outputs": [[0.5, 0.5]]}'}, "computes other numbers"),
-        ({"golden": '{"rows": [], "outputs": []}'}, "computes other numbers"),
+        ({"golden": '{"rows": [{"length": 0, "colour": "red"}], "outputs": [[0.5, 0.5]]}'}, "computes other outputs"),
+        ({"golden": '{"rows": [], "outputs": []}'}, "gives outputs of shape"),
         (
             {"golden": '{"rows": [{"length": 0, "colour": "red"}], "outputs": [[0.98, 0.02], [0.98, 0.02]]}'},
-            "other numbers",
+            "gives outputs of shape",
         ),
         ({"golden": '{"rows": [{"length": 99}], "outputs": [[0.98, 0.02]]}'}, "cannot predict its own golden rows"),
     ],
@@ -128,10 +129,15 @@ def test_seal_is_an_entry_that_onnx_reads(model_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
-def test_outputs_agree_within_a_share_of_their_scale(scale: float) -> None:
+def test_outputs_agree_within_a_share_of_each(scale: float) -> None:
     expected = scale * np.array([[-1.0], [0.0], [1.0]])
-    assert agree(expected * (1 + 1e-7), expected).all()
-    assert agree(expected + scale * 1e-3, expected).tolist() == [False] * 3
+    assert agree(expected * (1 + 1e-7), expected, scale).all()
+    assert agree(expected + scale * 1e-3, expected, scale).tolist() == [False] * 3
+
+
+def test_small_output_is_not_excused_by_a_large_one() -> None:
+    expected = np.array([[5.0], [1e6]])
+    assert agree(np.array([[12.0], [1e6]]), expected, scale=10).tolist() == [False, True]
 
 
 def test_load_notices_another_schema(model_path: Path, contract: Contract) -> None:
@@ -143,5 +149,5 @@ def test_load_notices_another_schema(model_path: Path, contract: Contract) -> No
 
 
 def test_run_gives_probabilities_that_sum_to_one(model_path: Path) -> None:
-    outputs = Model.load(model_path).run(np.zeros((3, 4), dtype=np.float32))
+    outputs = Model.load(model_path).run(Encoded(np.zeros((3, 4)), {}))
     np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-6)

@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
-from {{ cookiecutter.__package_name }}_predict.contract import Matrix
+from {{ cookiecutter.__package_name }}_predict.encoding import Encoded
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
@@ -47,7 +47,9 @@ def score(
 ) -> Scored:
     """Predict for each row of a table, and write a table with the same columns plus the predictions.
 
-    The new columns are `prediction` and, for a classification, `probability_<class>` for each class.
+    The new columns are `prediction`; for a classification, `probability_<class>` for each class; for a regression with
+    an interval, its ends `prediction_low` and `prediction_high`; and, if values can be unusual, `unusual`: the names of
+    the fields whose values are.
 
     Args:
         model: the model.
@@ -122,19 +124,26 @@ def _map_ahead(pool: ThreadPoolExecutor, function: Callable[[T], U], items: Iter
 def _with_predictions(model: Model, batch: pa.RecordBatch, checked: Checked, name: str) -> pa.RecordBatch:
     good = batch if checked.good.all() else batch.filter(pa.array(checked.good))
     given = dict(zip(good.schema.names, good.columns, strict=True))
-    added = _columns(model, encode(checked, model.contract))
+    added = _columns(model, encode(checked, model.contract, model.encoder))
     if taken := [column for column in added if column in given]:
         raise DataError(f"{name} already has a column {taken[0]!r}; rename it before scoring")
     return pa.RecordBatch.from_pydict({**given, **added})
 
 
-def _columns(model: Model, features: Matrix) -> dict[str, pa.Array]:
-    outputs = model.run(features)
+def _columns(model: Model, rows: Encoded) -> dict[str, pa.Array]:
+    outputs, unusual = model.run(rows), {}
+    if model.encoder.bounded:
+        names = model.encoder.find_unusual(rows)
+        unusual = {"unusual": pa.array([", ".join(names.get(row, ())) for row in range(len(outputs))], pa.string())}
     if not (classes := model.contract.classes):
-        return {"prediction": pa.array(outputs[:, 0])}
-    best = pa.DictionaryArray.from_arrays(pa.array(outputs.argmax(axis=1), pa.int32()), pa.array(classes))
+        found = {"prediction": pa.array(outputs[:, 0])}
+        if model.decision.coverage is not None:
+            ends = zip(("prediction_low", "prediction_high"), map(pa.array, model.bound(outputs)), strict=True)
+            found.update(ends)
+        return found | unusual
+    best = pa.array(model.contract.labels).take(pa.array(model.decide(outputs)))
     shares = {f"probability_{name}": pa.array(outputs[:, index]) for index, name in enumerate(classes)}
-    return {"prediction": best.dictionary_decode(), **shares}
+    return {"prediction": best, **shares, **unusual}
 
 
 def _open(source: Path) -> IO[bytes]:

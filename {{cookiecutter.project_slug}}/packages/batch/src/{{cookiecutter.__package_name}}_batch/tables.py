@@ -1,25 +1,45 @@
 """The contract for Arrow tables: check whole columns at once, and encode them.
 
 Values have the same limits as `contract` sets for JSON, and are rejected with the same reasons. Since a table may come
-from CSV, numbers and booleans may be texts, and booleans may be 0 and 1.
+from CSV, numbers, booleans and dates may be texts, and booleans may be 0 and 1, or yes and no.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from {{ cookiecutter.__package_name }}_predict.contract import Contract, Matrix
+from {{ cookiecutter.__package_name }}_predict.contract import Contract
+from {{ cookiecutter.__package_name }}_predict.encoding import Encoded, Encoder
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
-from {{ cookiecutter.__package_name }}_predict.fields import Boolean, Category, Number
+from {{ cookiecutter.__package_name }}_predict.fields import (
+    EPOCH,
+    LONGEST_VALUE,
+    MISSING,
+    UNKNOWN,
+    AnyField,
+    Boolean,
+    Category,
+    Date,
+    Number,
+    Text,
+    parse_seconds,
+)
 
 NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+BOOLEANS = ("false", "true", "0", "1", "no", "yes")  # in pairs
 MAX_REASON_VALUE = 80
+MICROSECONDS, DAY = 1_000_000, 86400
+LAST_SECOND = 253402300799.0  # of the year 9999
 Column = npt.NDArray[np.float64]
-Fields = Mapping[str, Number | Category | Boolean]
+Values = Any  # a numpy array of numbers, or an Arrow array of texts; Arrow has no types
+Fields = Mapping[str, AnyField]
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
@@ -28,13 +48,14 @@ class Checked:
     """The result of checking one batch.
 
     Attributes:
-        columns: each field as the model sees it, of shape (rows,); NaN where a value is missing or invalid.
+        columns: each field, of shape (rows,). Open categories and texts are Arrow strings, null where a value is
+            missing or invalid; all others are the numbers that stand for their values, NaN where one is.
         good: whether each row keeps the contract.
         reasons: the reason for each rejected row, by its index.
         refused: for each field, how many of its values are invalid.
     """
 
-    columns: dict[str, Column]
+    columns: dict[str, Values]
     good: npt.NDArray[np.bool_]
     reasons: dict[int, str]
     refused: dict[str, int]
@@ -58,40 +79,74 @@ def check_batch(batch: pa.RecordBatch, fields: Fields, name: str) -> Checked:
             f"column {absent[0]!r} is missing from {name}; expected: {', '.join(fields)}; "
             "correct the source or schema.yaml"
         )
-    columns, reasons, refused = {}, dict[int, str](), {}
+    columns, reasons, refused = dict[str, Values](), dict[int, str](), {}
     good = np.ones(batch.num_rows, dtype=bool)
     for column, field in fields.items():
         source = _plain(batch.column(column))
         missing = _missing(source, field)
-        values = _decode(source, field)
-        accepted = ~np.isnan(values) | (missing & field.missing)
-        columns[column] = values
+        columns[column] = values = _decode(source, field, missing)
+        accepted = ~_absent(values) | (missing & field.missing)
         good &= accepted
         refused[column] = int((~accepted).sum())
         for index in np.flatnonzero(~accepted).tolist():
             found = "nothing" if missing[index] else f"{_value(source, index)!r:.{MAX_REASON_VALUE}}"
-            reason = f"{column}: found {found}, expected {field.expected}"
+            reason = f"{column}: found {found}, expected {field.accepts}"
             reasons[index] = f"{reasons[index]}; {reason}" if index in reasons else reason
     return Checked(columns, good, reasons, refused)
 
 
-def encode(checked: Checked, contract: Contract) -> Matrix:
-    """Return the accepted rows as a matrix of shape (accepted rows, features), equal to that of `Contract.encode`."""
-    columns = [checked.columns[name] for name in contract.features]
-    if not checked.good.all():
-        columns = [column[checked.good] for column in columns]
-    return np.column_stack(columns).astype(np.float32)
+def take_good(checked: Checked) -> Checked:
+    """Return the accepted rows alone."""
+    if checked.good.all():
+        return checked
+    columns = {name: _filter(column, checked.good) for name, column in checked.columns.items()}
+    return Checked(columns, checked.good[checked.good], {}, {})
+
+
+def encode(checked: Checked, contract: Contract, encoder: Encoder) -> Encoded:
+    """Encode the accepted rows, as `Encoder.encode` does for JSON."""
+    columns = list[Column]()
+    for name, field in contract.features.items():
+        column = _filter(checked.columns[name], checked.good)
+        if isinstance(field, Category):
+            columns.append(_encode_category(column, encoder.values[name]))
+        elif isinstance(field, Text):
+            columns.extend(_measure(column, field))
+        else:
+            columns.append(column)
+    texts = {name: _filter(checked.columns[name], checked.good).to_pylist() for name in encoder.vocabulary.words}
+    return Encoded(np.column_stack(columns), texts)
 
 
 def decode(checked: Checked, fields: Fields) -> pa.Table:
-    """Return the accepted rows as a table with the contract's types: double, int64, string and bool."""
-    return pa.table({name: _typed(checked.columns[name][checked.good], field) for name, field in fields.items()})
+    """Return the accepted rows as a table with the contract's types: double, int64, string, bool, date32, timestamp."""
+    good = take_good(checked)
+    return pa.table({name: _typed(good.columns[name], field) for name, field in fields.items()})
+
+
+def to_records(checked: Checked, fields: Fields) -> list[dict[str, object]]:
+    """Return the accepted rows as JSON has them."""
+    good = take_good(checked)
+    table = decode(good, fields)
+    columns = [
+        [_iso(value, field) for value in good.columns[name].tolist()]
+        if isinstance(field, Date)
+        else table.column(name).to_pylist()
+        for name, field in fields.items()
+    ]
+    return [dict(zip(fields, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _iso(seconds: float, field: Date) -> str | None:
+    if np.isnan(seconds):
+        return None
+    moment = EPOCH + timedelta(seconds=min(seconds, LAST_SECOND))
+    return moment.date().isoformat() if field.type == "date" else moment.isoformat().replace("+00:00", "Z")
 
 
 def empty_table(fields: Fields) -> pa.Table:
     """Return a table without rows that has the columns of `decode`."""
-    nothing = np.empty(0)
-    return decode(Checked(dict.fromkeys(fields, nothing), nothing.astype(bool), {}, {}), fields)
+    return decode(check_batch(pa.table({name: pa.array([], pa.string()) for name in fields}), fields, ""), fields)
 
 
 def as_texts(column: pa.Array) -> pa.Array:
@@ -112,31 +167,52 @@ def _value(source: pa.Array, index: int) -> object:
     return as_texts(source)[index].as_py() if pa.types.is_temporal(source.type) else source[index].as_py()
 
 
-def _missing(source: pa.Array, field: Number | Category | Boolean) -> npt.NDArray[np.bool_]:
+def _missing(source: pa.Array, field: AnyField) -> npt.NDArray[np.bool_]:
     missing = pc.is_null(source, nan_is_null=True)
     if _is_text(source):
         values = field.values if isinstance(field, Category) else ()
-        missing = pc.or_(missing, pc.is_in(source, pa.array([text for text in NULLS if text not in values])))
+        nulls = NULLS[:1] if isinstance(field, Text) else NULLS  # a text may well be the word NA
+        missing = pc.or_(missing, pc.is_in(source, pa.array([text for text in nulls if text not in values])))
     found: npt.NDArray[np.bool_] = missing.to_numpy(zero_copy_only=False)
-    return found
+    return found & field.missing if isinstance(field, Text) and _is_text(source) else found
 
 
 def _is_text(source: pa.Array) -> bool:
     return bool(pa.types.is_string(source.type) or pa.types.is_large_string(source.type))
 
 
-def _decode(source: pa.Array, field: Number | Category | Boolean) -> Column:
-    """Return a column as the model sees it; NaN where a value is missing or invalid."""
+def _absent(values: Values) -> npt.NDArray[np.bool_]:
+    """Return where a checked column has no value."""
+    found: npt.NDArray[np.bool_]
+    found = np.isnan(values) if isinstance(values, np.ndarray) else values.is_null().to_numpy(zero_copy_only=False)
+    return found
+
+
+def _filter(column: Values, good: npt.NDArray[np.bool_]) -> Values:
+    if good.all():
+        return column
+    return column[good] if isinstance(column, np.ndarray) else column.filter(pa.array(good))
+
+
+def _decode(source: pa.Array, field: AnyField, missing: npt.NDArray[np.bool_]) -> Values:
+    """Return a column as `Checked` has it."""
     if isinstance(field, Number):
         values = _numbers(source)
         refused = ~((values >= field.low) & (values <= field.high))
         if field.type == "integer":
             refused |= values != np.round(values)
         return np.where(refused, np.nan, values)
+    if isinstance(field, Date):
+        seconds = _seconds(source)
+        return np.where(seconds % DAY != 0, np.nan, seconds) if field.type == "date" else seconds
     texts = as_texts(source)
     if isinstance(field, Boolean):
-        return _floats(pc.index_in(pc.utf8_lower(texts), pa.array(["false", "true", "0", "1"]))) % 2
-    return _floats(pc.index_in(texts, pa.array(field.values)))
+        return _floats(pc.index_in(pc.utf8_lower(texts), pa.array(BOOLEANS))) % 2
+    if isinstance(field, Category) and not field.open:
+        return _floats(pc.index_in(texts, pa.array(field.values)))
+    length, longest = pc.utf8_length(texts), field.max_length if isinstance(field, Text) else LONGEST_VALUE
+    refused = pc.or_(pc.greater(length, longest), pa.array(missing))
+    return pc.if_else(refused, None, texts)
 
 
 def _numbers(source: pa.Array) -> Column:
@@ -151,6 +227,38 @@ def _numbers(source: pa.Array) -> Column:
         return _floats(pc.if_else(pc.match_substring_regex(texts, _NUMBER), texts, None).cast(pa.float64()))
 
 
+def _seconds(source: pa.Array) -> Column:
+    """Return the seconds since 1970 in UTC of dates and times; NaN where a value is neither."""
+    if pa.types.is_date(source.type) or pa.types.is_timestamp(source.type):
+        return _from_timestamps(source)
+    if not _is_text(source):
+        return np.full(len(source), np.nan)
+    texts = pc.utf8_trim_whitespace(source)
+    for zone in (None, "UTC"):  # Arrow reads a column of one form quickly
+        with suppress(pa.ArrowInvalid):
+            return _from_timestamps(texts.cast(pa.timestamp("us", zone)))
+    found = pc.dictionary_encode(texts)
+    known = np.array([*map(_parse, found.dictionary.to_pylist()), np.nan])
+    codes = found.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)
+    return np.asarray(known[codes])
+
+
+def _from_timestamps(source: pa.Array) -> Column:
+    zone = getattr(source.type, "tz", None)
+    microseconds = source.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())
+    counts = microseconds.fill_null(0).to_numpy(zero_copy_only=False)
+    whole, fraction = np.divmod(counts, MICROSECONDS)
+    seconds = whole.astype(np.float64) + fraction / 1e6  # as join_seconds does
+    return np.where(_absent(source), np.nan, seconds)
+
+
+def _parse(text: str) -> float:
+    try:
+        return parse_seconds(text)
+    except ValueError:
+        return np.nan
+
+
 def _cast(source: pa.Array, kind: pa.DataType) -> pa.Array:
     try:
         return source.cast(kind, safe=False)
@@ -163,13 +271,36 @@ def _floats(column: pa.Array) -> Column:
     return values
 
 
-def _typed(values: Column, field: Number | Category | Boolean) -> pa.Array:
+def _encode_category(column: Values, values: tuple[str, ...]) -> Column:
+    if isinstance(column, np.ndarray):
+        return np.where(np.isnan(column), MISSING, column)
+    codes = _floats(pc.index_in(column, pa.array(values, pa.string())))
+    return np.where(np.isnan(codes), np.where(_absent(column), MISSING, UNKNOWN), codes)
+
+
+def _measure(column: pa.Array, field: Text) -> tuple[Column, Column]:
+    """Return the lengths and the numbers of words of texts."""
+    texts, empty = column.to_pylist(), np.nan if field.missing else 0.0
+    lengths = [float(len(text)) if text else np.nan if text is None else empty for text in texts]
+    counts = [float(len(text.split())) if text else np.nan if text is None else empty for text in texts]
+    return np.array(lengths, dtype=np.float64), np.array(counts, dtype=np.float64)
+
+
+def _typed(values: Values, field: AnyField) -> pa.Array:
+    if not isinstance(values, np.ndarray):
+        return values
     missing = np.isnan(values)
     if isinstance(field, Category):
         indices = pa.array(np.where(missing, 0, values).astype(np.int32), mask=missing)
         return pa.DictionaryArray.from_arrays(indices, pa.array(field.values)).dictionary_decode()
     if isinstance(field, Boolean):
         return pa.array(values == 1, mask=missing)
+    if isinstance(field, Date):
+        whole = np.floor(np.where(missing, 0, values))
+        fraction = np.round((np.where(missing, 0, values) - whole) * 1e6)
+        counts = pa.array(whole.astype(np.int64) * MICROSECONDS + fraction.astype(np.int64), mask=missing)
+        times = counts.cast(pa.timestamp("us", "UTC"))
+        return times.cast(pa.date32()) if field.type == "date" else times
     if field.type == "integer":
         return pa.array(np.where(missing, 0, values).astype(np.int64), mask=missing)
     return pa.array(values, mask=missing)

@@ -47,7 +47,9 @@ def test_metrics_are_those_of_the_evaluation(
     report = look(model, rows, truth, tmp_path)
     assert (report.rows, report.waiting, report.unknown, report.refused) == (len(rows), 0, 0, 0)
     dataset = load_dataset(read_table(evaluated.paths.clean), evaluated.contract)
-    expected = measure(dataset.target, model.run(dataset.features).astype(float), evaluated.contract, RECIPE.metrics)
+    expected = measure(
+        dataset.target, model.run(dataset.encode(model.encoder)).astype(float), evaluated.contract, RECIPE.metrics
+    )
     assert report.metrics == pytest.approx(expected, rel=1e-4)
     assert report.holdout == json.loads(evaluated.paths.metrics.read_text())["model"]
     assert not report.alarms

@@ -76,7 +76,7 @@ def compare(
     """
     contract, dataset = new.contract, load_dataset(holdout, new.contract)
     target = dataset.target
-    outputs = [model.run(dataset.features).astype(np.float64) for model in (new, old)]
+    outputs = [model.run(dataset.encode(model.encoder)).astype(np.float64) for model in (new, old)]
     wins = [score_rows(output, target, contract) for output in outputs]
     low, high = resample(wins[0] - wins[1], target, contract, settings)
     metric = main_metric(contract)

@@ -5,7 +5,8 @@ import numpy.typing as npt
 
 from {{ cookiecutter.__package_name }}_predict.artefact import agree
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
-from {{ cookiecutter.__package_name }}_predict.contract import Contract, Matrix
+from {{ cookiecutter.__package_name }}_predict.contract import Contract
+from {{ cookiecutter.__package_name }}_predict.encoding import Encoded
 from {{ cookiecutter.__package_name }}_predict.errors import ProjectError
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
@@ -27,8 +28,8 @@ def run(project: Project) -> None:
     model = Model.load(paths.candidate, contract=contract)
     train = load_dataset(read_table(paths.train), contract)
     holdout = load_dataset(read_table(paths.holdout), contract)
-    skew = measure_skew(model, train.features, _reference(project))
-    outputs = model.run(holdout.features).astype(np.float64)
+    skew = measure_skew(model, train.encode(model.encoder), _reference(project))
+    outputs = model.run(holdout.encode(model.encoder)).astype(np.float64)
     evaluation = Evaluation(
         model=measure(holdout.target, outputs, contract, metrics),
         dummy=measure(holdout.target, dummy_outputs(train, len(holdout.target), contract), contract, metrics),
@@ -41,18 +42,18 @@ def run(project: Project) -> None:
     write_card(paths.card, model, evaluation)
 
 
-def measure_skew(model: Model, features: Matrix, reference: npt.NDArray[np.float64]) -> float:
+def measure_skew(model: Model, rows: Encoded, reference: npt.NDArray[np.float64]) -> float:
     """Return the largest difference between the exported model's outputs and scikit-learn's for the same rows.
 
     Raises:
         SkewError: a difference is beyond what single precision explains.
     """
-    outputs = model.run(features)
-    wrong = np.flatnonzero(~agree(outputs, reference))
+    outputs = model.run(rows)
+    wrong = np.flatnonzero(~agree(outputs, reference, float(np.abs(reference).mean())))
     if len(wrong):
         row = int(wrong[0])
         raise SkewError(
-            f"train/serve skew: {len(wrong)} of {len(features)} training rows get other outputs from the model file; "
+            f"train/serve skew: {len(wrong)} of {len(outputs)} training rows get other outputs from the model file; "
             f"row {row + 1}: found {outputs[row].tolist()}, expected {reference[row].tolist()}; "
             "a step of the pipeline converts to ONNX differently: change that step"
         )

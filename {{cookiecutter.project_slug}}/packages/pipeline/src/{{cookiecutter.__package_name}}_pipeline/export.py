@@ -1,104 +1,203 @@
-"""Export a fitted estimator and its contract as one ONNX file that describes and verifies itself."""
+"""Export features and a fitted estimator, with their contract, as one ONNX file that describes and verifies itself."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from onnx import ModelProto
+import onnxruntime
+import pyarrow as pa
+from onnx import ModelProto, compose, helper
 from onnx.helper import set_model_props
-from skl2onnx import to_onnx
-from skl2onnx.common.data_types import FloatTensorType
 
-from {{ cookiecutter.__package_name }}_batch.tables import Checked, decode, encode
+from {{ cookiecutter.__package_name }}_batch.tables import Checked, check_batch, decode, to_records
 from {{ cookiecutter.__package_name }}_predict.artefact import (
     FORMAT,
-    INPUT,
+    NUMBERS,
+    OUTPUT,
+    WORDS,
     ColumnStatistics,
+    Decision,
     Golden,
     Lineage,
     ReferenceStatistics,
     seal,
 )
-from {{ cookiecutter.__package_name }}_predict.contract import Contract, Matrix
-from {{ cookiecutter.__package_name }}_predict.fields import Category
+from {{ cookiecutter.__package_name }}_predict.contract import Contract
+from {{ cookiecutter.__package_name }}_predict.encoding import Encoded, Words, length_of
+from {{ cookiecutter.__package_name }}_predict.fields import AnyField, Category, Text
 
-OPSET = 21
+from .converters import Estimator, Outputs, convert
+from .dataset import Dataset
+from .expressions import FeatureError
+from .feature_graph import IR, MATRIX, OPSET, OPSET_ML, write_graph
+from .features import Features, Matrix
+
 GOLDEN_ROWS = 8
+MOST_LEVELS = 100
+OTHER_LEVELS = "(other values)"
+UNSEEN = "(a value that the training rows lack)"
+NO_WORDS = Words(words=[], weights=[])
 PERCENTILES = np.linspace(0, 1, 101)
-Outputs = npt.NDArray[np.float64]
-Estimator = Any  # scikit-learn has no common type for estimators
+ROWS_AT_ONCE = 4096
 
 
-def export(estimator: Estimator, contract: Contract, lineage: Lineage, features: Matrix) -> bytes:
+@dataclass(frozen=True)
+class Fitted:
+    """What training has made: features, a fitted estimator, and what an answer adds to its outputs."""
+
+    features: Features
+    estimator: Estimator
+    decision: Decision
+
+
+def export(fitted: Fitted, rows: Dataset, lineage: Lineage) -> bytes:
     """Return the bytes of the model file; equal arguments give equal bytes.
 
     Args:
-        estimator: the fitted estimator.
-        contract: the contract that it was fitted under.
-        lineage: what it was fitted from.
-        features: the training rows, of shape (rows, features).
+        fitted: what training has made.
+        rows: the training rows.
+        lineage: what it was made from.
+
+    Raises:
+        FeatureError: the graph computes another matrix than numpy.
+        ConfigError: the estimator cannot be converted.
     """
-    options = {id(estimator): {"zipmap": False}} if contract.classes else None
-    kind = [(INPUT, FloatTensorType([None, features.shape[1]]))]
-    # without a name the graph gets a random one, and no two files would be equal
-    model = to_onnx(estimator, initial_types=kind, options=options, name="model", target_opset=OPSET)
-    _sort_opsets(model)
-    outputs = compute_outputs(estimator, features, contract)
+    contract, features = rows.contract, fitted.features
+    encoded = rows.encode(features.encoder)
+    matrix = features.compute(encoded)
+    graph = write_graph(features)
+    check_graph(graph, features, encoded, matrix)
+    model = join(graph, convert(fitted.estimator, matrix.shape[1]))
+    outputs = compute_outputs(fitted.estimator, matrix, contract)
     metadata = {
-        "baseline": describe_training(features, outputs, contract).model_dump_json(),
+        "baseline": describe_training(rows, encoded, features, outputs).model_dump_json(),
         "contract": contract.model_dump_json(),
+        "decision": fitted.decision.model_dump_json(),
         "format": FORMAT,
-        "golden": make_golden(estimator, features, contract).model_dump_json(),
+        "golden": make_golden(fitted, rows, float(np.abs(outputs).mean())).model_dump_json(),
         "lineage": lineage.model_dump_json(),
+        "vocabulary": features.encoder.vocabulary.model_dump_json(),
     }
     set_model_props(model, metadata)
     return seal(model.SerializeToString(deterministic=True))
 
 
-def compute_outputs(estimator: Estimator, features: Matrix, contract: Contract) -> Outputs:
-    """Return scikit-learn's outputs, of shape (rows, classes or 1): the reference for the exported model."""
+def join(graph: ModelProto, estimator: ModelProto) -> ModelProto:
+    """Return one model of features and an estimator, with a single output."""
+    names = [output.name for output in estimator.graph.output]
+    name = next(name for name in ("probabilities", "variable", *names) if name in names)
+    for model in (graph, estimator):
+        model.ir_version = IR
+        del model.opset_import[:]  # the converter takes them from a set, whose order differs from run to run
+        model.opset_import.extend([helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", OPSET_ML)])
+    source = estimator.graph.input[0].name
+    joined = compose.merge_models(
+        graph, estimator, [(MATRIX, source)], prefix2="estimator_", outputs=[f"estimator_{name}"]
+    )
+    joined.graph.node.append(helper.make_node("Identity", [joined.graph.output[0].name], [OUTPUT]))
+    joined.graph.output[0].name = OUTPUT
+    joined.graph.name = "model"
+    return joined
+
+
+def run_graph(model: ModelProto, rows: Encoded, features: Features, output: str) -> npt.NDArray[np.float32]:
+    """Return what a graph computes for rows, as production does: in one thread, and with a limited number of rows."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    parts = []
+    for start in range(0, len(rows.numbers), ROWS_AT_ONCE):
+        inputs: dict[str, npt.NDArray[Any]] = {NUMBERS: rows.numbers[start : start + ROWS_AT_ONCE]}
+        if rows.texts:
+            inputs[WORDS] = features.encoder.weigh_words(rows.texts, start, start + ROWS_AT_ONCE)
+        parts.append(session.run([output], inputs)[0])
+    return np.concatenate(parts)
+
+
+def check_graph(graph: ModelProto, features: Features, rows: Encoded, matrix: Matrix) -> None:
+    """Compare the matrix of the graph with that of numpy, bit for bit.
+
+    Raises:
+        FeatureError: they differ; the message names the feature and a row.
+    """
+    found = run_graph(graph, rows, features, MATRIX)
+    same = (found == matrix) | (np.isnan(found) & np.isnan(matrix))
+    if not same.all():
+        row, column = (int(index[0]) for index in np.nonzero(~same))
+        raise FeatureError(
+            f"features.py: {features.names[column]!r} is {float(matrix[row, column])!r} in training row {row + 1}, but "
+            f"production would compute {float(found[row, column])!r} ({int((~same.all(axis=1)).sum())} rows differ); "
+            "write the formula with other functions, for example with f.round"
+        )
+
+
+def compute_outputs(estimator: Estimator, matrix: Matrix, contract: Contract) -> Outputs:
+    """Return the library's outputs, of shape (rows, classes or 1): the reference for the exported model."""
     if contract.classes:
-        return np.asarray(estimator.predict_proba(features), dtype=np.float64)
-    return np.asarray(estimator.predict(features), dtype=np.float64).reshape(-1, 1)
+        return np.asarray(estimator.predict_proba(matrix), dtype=np.float64)
+    return np.asarray(estimator.predict(matrix), dtype=np.float64).reshape(-1, 1)
 
 
-def make_golden(estimator: Estimator, features: Matrix, contract: Contract) -> Golden:
-    """Return rows that cover the range of each feature, plus one in which every optional value is missing.
+def make_golden(fitted: Fitted, rows: Dataset, scale: float) -> Golden:
+    """Return rows that cover every kind of value: the range of each feature, missing ones and unknown ones.
 
     They are composed feature by feature, so that no row of the training data ends up in the file.
     """
-    columns = {}
-    for (name, field), column in zip(contract.features.items(), features.T, strict=True):
+    contract = rows.contract
+    features = fitted.features
+    values = {name: _spread(name, field, rows, features) for name, field in contract.features.items()}
+    count = max(map(len, values.values()))
+    columns = {name: pa.array(column[index % len(column)] for index in range(count)) for name, column in values.items()}
+    checked = check_batch(pa.table(columns), contract.features, "the golden rows")
+    records = to_records(checked, contract.features)
+    matrix = features.compute(features.encoder.encode(contract.check(records)))
+    outputs = compute_outputs(fitted.estimator, matrix, contract)
+    return Golden(rows=records, outputs=outputs.tolist(), scale=scale)
+
+
+def _spread(name: str, field: AnyField, rows: Dataset, features: Features) -> list[object]:
+    """Return values of a field that divide its range evenly, and missing and unknown ones where allowed."""
+    steps, column = np.linspace(0, 1, GOLDEN_ROWS), rows.checked.columns[name]
+    known = features.encoder.values.get(name, ())
+    if isinstance(field, Text):
+        words = features.encoder.vocabulary.words.get(name, NO_WORDS).words or ["word"]
+        values: list[object] = [" ".join(words[count::11][:count])[: field.max_length] for count in range(GOLDEN_ROWS)]
+    elif isinstance(field, Category):
+        values = [known[int(step * (len(known) - 1))] for step in steps] if known else []
+        values += [UNSEEN] if field.open else []
+    else:
         present = column[~np.isnan(column)]
-        steps = np.linspace(0, 1, GOLDEN_ROWS)
-        values = np.quantile(present, steps, method="nearest") if len(present) else np.full(GOLDEN_ROWS, np.nan)
-        columns[name] = np.append(values, np.nan if field.missing else values[0]).astype(np.float64)
-    golden = Checked(columns, np.ones(GOLDEN_ROWS + 1, dtype=bool), {}, {})
-    outputs = compute_outputs(estimator, encode(golden, contract), contract)
-    return Golden(rows=decode(golden, contract.features).to_pylist(), outputs=outputs.tolist())
+        found = np.quantile(present, steps, method="nearest") if len(present) else np.empty(0)
+        values = (
+            decode(Checked({name: found}, np.ones(len(found), dtype=bool), {}, {}), {name: field}).column(0).to_pylist()
+        )
+    return [*values, None] if field.missing or not values else values
 
 
-def _sort_opsets(model: ModelProto) -> None:
-    """Sort the operator sets: the converter takes them from a set, whose order differs from run to run."""
-    opsets = sorted(model.opset_import, key=lambda opset: opset.domain)
-    del model.opset_import[:]
-    model.opset_import.extend(opsets)
-
-
-def describe_training(features: Matrix, outputs: Outputs, contract: Contract) -> ReferenceStatistics:
+def describe_training(rows: Dataset, encoded: Encoded, features: Features, outputs: Outputs) -> ReferenceStatistics:
     """Return the reference statistics: how the training rows and the model's outputs on them are distributed."""
-    columns = {
-        name: _levels(column, field.values) if isinstance(field, Category) else _percentiles(column)
-        for (name, field), column in zip(contract.features.items(), features.T, strict=True)
-    }
+    contract, unusual = rows.contract, features.encoder.count_unusual(encoded)
+    numbers = dict(zip(features.encoder.columns, encoded.numbers.T, strict=True))
+    columns = {}
+    for name, field in contract.features.items():
+        if isinstance(field, Category):
+            found = _levels(numbers[name], features.encoder.values[name])
+        else:
+            found = _percentiles(numbers[length_of(name) if isinstance(field, Text) else name])
+        columns[name] = found.model_copy(update={"unusual": round(unusual.get(name, 0) / len(rows), 6)})
     classes = contract.classes
     output = _levels(outputs.argmax(axis=1), classes) if classes else _percentiles(outputs[:, 0])
-    return ReferenceStatistics(rows=len(features), features=columns, output=output)
+    return ReferenceStatistics(rows=len(rows), features=columns, output=output)
 
 
 def _levels(codes: npt.NDArray[np.floating | np.integer], values: tuple[str, ...]) -> ColumnStatistics:
-    counts = {value: int((codes == index).sum()) for index, value in enumerate(values)}
-    return ColumnStatistics(missing=_share(np.isnan(codes)), counts=counts)
+    """Return the counts of the most frequent values of a category, and of all others together."""
+    counts = np.bincount(codes[codes >= 0].astype(np.int64), minlength=len(values))
+    most = {value: int(count) for value, count in zip(values[:MOST_LEVELS], counts[:MOST_LEVELS], strict=False)}
+    rest = {OTHER_LEVELS: int(counts[MOST_LEVELS:].sum())} if len(values) > MOST_LEVELS else {}
+    return ColumnStatistics(missing=_share(codes < 0), counts=most | rest)
 
 
 def _percentiles(values: npt.NDArray[np.floating]) -> ColumnStatistics:

@@ -16,6 +16,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
+from {{ cookiecutter.__package_name }}_predict.encoding import Encoder
 from {{ cookiecutter.__package_name }}_predict.errors import DataError, ProjectError
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
@@ -64,7 +65,8 @@ def run(project: Project) -> None:
     paths, params = project.paths, project.params
     evaluation = read_evaluation(paths.metrics)
     dataset = load_dataset(read_table(paths.train), project.contract)
-    leaks = score_single_features(dataset, project.contract, params.seed)
+    model = Model.load(paths.candidate, contract=project.contract)
+    leaks = score_single_features(dataset, model.encoder, params.seed)
     gates = list_gates(evaluation, leaks, params.gate, project.contract)
     _report(gates, paths.gate)
     if failed := [gate for gate in gates if not gate.passed]:
@@ -75,7 +77,6 @@ def run(project: Project) -> None:
             f"the gate refused the candidate: {reasons}; {paths.model} is unchanged: "
             "correct the data, the model or the limits in params.yaml"
         )
-    Model.load(paths.candidate, contract=project.contract)
     with whole_file(paths.model) as file:
         file.write(add_metadata(paths.candidate.read_bytes(), "metrics", evaluation.model_dump_json()))
 
@@ -116,7 +117,7 @@ def list_gates(
     ]
 
 
-def score_single_features(dataset: Dataset, contract: Contract, seed: int) -> dict[str, float]:
+def score_single_features(dataset: Dataset, encoder: Encoder, seed: int) -> dict[str, float]:
     """Return how well each feature alone predicts the target: a small tree's cross-validated balanced accuracy or r².
 
     A feature that alone almost determines the target was probably derived from it, and is unknown at prediction time.
@@ -124,9 +125,9 @@ def score_single_features(dataset: Dataset, contract: Contract, seed: int) -> di
     Raises:
         DataError: a class has too few rows for cross-validation.
     """
-    rng = np.random.default_rng(seed)
+    rng, contract = np.random.default_rng(seed), dataset.contract
     rows = np.sort(rng.permutation(len(dataset.target))[:MOST_ROWS])
-    features, target = dataset.features[rows], dataset.target[rows]
+    features, target = dataset.encode(encoder).numbers[rows], dataset.target[rows]
     if contract.classes:
         tree, score = DecisionTreeClassifier(max_leaf_nodes=LEAVES, random_state=seed), balanced_accuracy_score
         folds = StratifiedKFold(_count_folds(target, contract), shuffle=True, random_state=seed)
@@ -134,7 +135,7 @@ def score_single_features(dataset: Dataset, contract: Contract, seed: int) -> di
         tree, score = DecisionTreeRegressor(max_leaf_nodes=LEAVES, random_state=seed), r2_score
         folds = KFold(FOLDS, shuffle=True, random_state=seed)
     guesses = (cross_val_predict(tree, features[:, [index]], target, cv=folds) for index in range(features.shape[1]))
-    return {name: shorten(score(target, guess)) for name, guess in zip(contract.features, guesses, strict=True)}
+    return {name: shorten(score(target, guess)) for name, guess in zip(encoder.columns, guesses, strict=True)}
 
 
 def _count_folds(target: npt.NDArray[np.float64], contract: Contract) -> int:

@@ -24,8 +24,8 @@ def write_card(path: Path, model: Model, evaluation: Evaluation) -> None:
 def render_card(model: Model, evaluation: Evaluation) -> str:
     """Return the card's text (see `write_card`)."""
     contract, rows, scores, dummy = model.contract, evaluation.rows, evaluation.model, evaluation.dummy
-    kind = f"one of {', '.join(contract.classes)}" if contract.classes else contract.target_field.expected
-    fields = ((name, field.expected, field.description) for name, field in contract.features.items())
+    kind = f"one of {', '.join(contract.classes)}" if contract.classes else contract.target_field.accepts
+    fields = ((name, field.accepts, field.description) for name, field in contract.features.items())
     return "\n".join(
         [
             f"# Model {model.version}",

@@ -1,12 +1,11 @@
 """The recipe: the pipeline's only interface to the team's science."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel
@@ -16,8 +15,9 @@ from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
 
 from .metrics import Metrics
 
+FeatureFunction = Callable[[Any, Any], dict[str, Any]]
+FitFunction = Callable[[Mapping[str, npt.NDArray[Any]]], dict[str, Any]]
 GROUP = f"{(__package__ or '').removesuffix('_pipeline')}.recipe"
-Columns = dict[str, npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,21 @@ class Recipe:
 
     Attributes:
         source: writes the tables at an address into an empty folder, as CSV or Parquet files.
-        features: returns the columns that the estimator uses, each of shape (rows,), from those of the contract.
+        features: returns the columns that the estimator uses, by name, from those of the contract and functions.
         split: splits a table into training rows and a holdout, given the holdout's share and a seed.
         estimator: returns an unfitted scikit-learn estimator, given the section `train` of params.yaml and a seed.
         parameters: the type of that section.
         metrics: the metrics of an evaluation.
+        fit: returns tables for the features, made from the training rows; None if they need none.
     """
 
     source: Callable[[str, Path], None]
-    features: Callable[[Columns], Columns]
+    features: FeatureFunction
     split: Callable[[pa.Table, Contract, float, int], tuple[pa.Table, pa.Table]]
     estimator: Callable[[Contract, Any, int], Any]
     parameters: type[BaseModel]
     metrics: Metrics
+    fit: FitFunction | None = None
 
 
 def load_recipe() -> Recipe:

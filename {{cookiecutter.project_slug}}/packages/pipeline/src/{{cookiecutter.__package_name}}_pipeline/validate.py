@@ -22,10 +22,19 @@ from .project import Project
 
 @dataclass(frozen=True)
 class Validation:
-    """The number and share of rejected rows among all rows, and the number of invalid values of each field."""
+    """What became of the raw rows.
+
+    Attributes:
+        rows: how many there were.
+        rejected: how many broke the contract.
+        unlabelled: how many kept it but lack the target; they are left out of training.
+        share: of the rejected rows among all.
+        fields: the number of invalid values of each field.
+    """
 
     rows: int
     rejected: int
+    unlabelled: int
     share: float
     fields: dict[str, int]
 
@@ -48,7 +57,9 @@ def run(project: Project) -> None:
         )
     with whole_file(paths.validation) as file:
         file.write(json.dumps(asdict(result), indent=2).encode() + b"\n")
-    if result.share > allowed or result.rejected == result.rows:
+    if result.unlabelled:
+        print_note(f"{result.unlabelled} rows without {project.contract.target_name} are left out of training")
+    if result.share > allowed or result.rejected + result.unlabelled == result.rows:
         where = ", ".join(f"{name} {count}" for name, count in result.fields.items())
         raise DataError(
             f"{result.rejected} of {result.rows} rows break the contract ({result.share:.4g}); the share allowed is "
@@ -72,18 +83,21 @@ def validate(
     Raises:
         DataError: a table cannot be read, or lacks a column.
     """
-    fields = {**contract.features, **contract.target}
-    accepted = 0
+    fields = contract.table_fields
+    accepted, unlabelled = 0, 0
     with rejects_file(rejected, list(fields)) as refused, whole_file(clean) as file:
         with pq.ParquetWriter(file, empty_table(fields).schema) as writer:
             for done, source in enumerate(sources):
                 for table, share in _clean_tables(source, fields, refused):
-                    writer.write_table(table)
-                    accepted += table.num_rows
+                    labelled = table.filter(table.column(contract.target_name).is_valid())
+                    writer.write_table(labelled)
+                    accepted += labelled.num_rows
+                    unlabelled += table.num_rows - labelled.num_rows
                     progress((done + share) / len(sources))
-        total = accepted + refused.count
+        total = accepted + unlabelled + refused.count
     fields_refused = {name: count for name, count in refused.fields.most_common() if count}
-    return Validation(total, refused.count, round(refused.count / total, 6) if total else 0.0, fields_refused)
+    share = round(refused.count / total, 6) if total else 0.0
+    return Validation(total, refused.count, unlabelled, share, fields_refused)
 
 
 def _clean_tables(source: Path, fields: Fields, refused: Rejects) -> Iterator[tuple[pa.Table, float]]:
@@ -93,7 +107,12 @@ def _clean_tables(source: Path, fields: Fields, refused: Rejects) -> Iterator[tu
             checked = check_batch(batch, fields, source.name)
             refused.write(source.name, batch, checked, rows)
             if not rows and (unknown := [name for name in batch.schema.names if name not in fields]):
-                Console(stderr=True).print(f"{source.name}: ignored, not in the contract: {', '.join(unknown)}")
+                print_note(f"{source.name}: ignored, not in the contract: {', '.join(unknown)}")
             rows += batch.num_rows
             yield decode(checked, fields), share
     refused.write_malformed(source.name)
+
+
+def print_note(text: str) -> None:
+    """Print a sentence for the person who runs the pipeline."""
+    Console(stderr=True).print(text, highlight=False, markup=False)

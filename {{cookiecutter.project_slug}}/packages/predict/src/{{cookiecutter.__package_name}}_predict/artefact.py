@@ -1,8 +1,9 @@
 """The format of a model file: its metadata, and the seal at its end.
 
-A model file is ONNX. Its metadata entries are `contract`, `lineage`, `baseline` (the reference statistics), `golden` (a
-few rows and their outputs) and, once it has passed the gate, `metrics`. The last entry is the seal: the SHA-256 of all
-bytes before it. The fields of a protocol buffer may appear in any order
+A model file is ONNX. Its metadata entries are `contract`, `vocabulary` (the values and words that it has learned),
+`lineage`, `baseline` (the reference statistics), `golden` (a few rows and their outputs), `decision` (what an answer
+adds to the outputs) and, once it has passed the gate, `metrics`. The last entry is the seal: the SHA-256 of all bytes
+before it. The fields of a protocol buffer may appear in any order
 (https://protobuf.dev/programming-guides/encoding/#order), so an entry appended to the bytes leaves the file valid ONNX.
 """
 
@@ -15,10 +16,11 @@ from pydantic import BaseModel
 
 from .errors import ModelError
 
-FORMAT = "1"
-INPUT = "features"
+FORMAT = "2"
+NUMBERS, WORDS = "numbers", "words"  # the inputs of the graph, see `encoding`; the second only where words count
+OUTPUT = "outputs"
 SEAL = "sha256"
-TOLERANCE = 1e-5
+TOLERANCE, SLACK = 1e-5, 1e-6
 # field 14 of ModelProto, an entry of 74 bytes: field 1, the key `sha256`, and field 2, a value of 64 bytes
 # (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, `metadata_props`)
 _SEAL_PREFIX = b"\x72\x4a\x0a\x06sha256\x12\x40"
@@ -26,10 +28,30 @@ _SEAL_LENGTH = len(_SEAL_PREFIX) + 64
 
 
 class Golden(BaseModel):
-    """Rows that fit the contract, and the training library's outputs for them, of shape (rows, classes or 1)."""
+    """Rows that fit the contract, and the training library's outputs for them, of shape (rows, classes or 1).
+
+    `scale` is the mean absolute output on the training rows.
+    """
 
     rows: list[dict[str, object]]
     outputs: list[list[float]]
+    scale: float = 1.0
+
+
+class Decision(BaseModel):
+    """What an answer adds to a model's outputs.
+
+    Attributes:
+        threshold: the probability of the second of two classes from which on it is predicted; None: from half on.
+        coverage: the share of the training rows whose target the interval around a predicted number has covered.
+        below: how far the interval reaches below the prediction.
+        above: how far it reaches above.
+    """
+
+    threshold: float | None = None
+    coverage: float | None = None
+    below: float = 0.0
+    above: float = 0.0
 
 
 class Lineage(BaseModel):
@@ -40,9 +62,10 @@ class Lineage(BaseModel):
 
 
 class ColumnStatistics(BaseModel):
-    """Reference statistics of a column: its share of missing values, and its percentiles or counts."""
+    """Reference statistics of a column: its shares of missing and unusual values, and its percentiles or counts."""
 
     missing: float
+    unusual: float = 0.0
     quantiles: list[float] = []
     counts: dict[str, int] = {}
 
@@ -55,13 +78,19 @@ class ReferenceStatistics(BaseModel):
     output: ColumnStatistics
 
 
-def agree(found: npt.NDArray[np.floating], expected: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+def agree(found: npt.NDArray[np.floating], expected: npt.NDArray[np.floating], scale: float) -> npt.NDArray[np.bool_]:
     """Return for each row whether its outputs differ by no more than single precision explains.
 
-    Both have the shape (rows, classes or 1); the tolerance is relative to the largest output, whatever its unit.
+    Each output is compared on its own: it may differ by `TOLERANCE` of itself, and by `SLACK` of the mean absolute
+    output, since a sum over trees is rounded at the size of its largest terms.
+
+    Args:
+        found: of shape (rows, classes or 1).
+        expected: of the same shape.
+        scale: the mean absolute output on the training rows.
     """
-    largest = float(np.abs(expected).max(initial=0))
-    return np.asarray((np.abs(found - expected) <= TOLERANCE * largest).all(axis=1))
+    allowed = TOLERANCE * np.abs(expected) + SLACK * scale
+    return np.asarray((np.abs(found - expected) <= allowed).all(axis=1))
 
 
 def seal(payload: bytes) -> bytes:

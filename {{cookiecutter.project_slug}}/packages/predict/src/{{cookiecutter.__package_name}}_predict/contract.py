@@ -1,26 +1,23 @@
-"""The contract: what a row is, and how to check and encode JSON rows accordingly.
+"""The contract: what a row is, and how to check JSON rows accordingly.
 
 A person writes the contract in `schema.yaml`; a model file contains the same contract as JSON.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import CoreSchema, ErrorDetails, SchemaValidator, core_schema
 
 from .errors import DataError
-from .fields import Category, Feature, FieldSpec, Name, Number, Spec, TargetField
+from .fields import AnyField, Boolean, Category, Date, Feature, FieldSpec, Name, Number, Spec, TargetField
 from .yamlfile import load_yaml
 
-Matrix = npt.NDArray[np.float32]
 Row = Mapping[str, object]
 MOST_PROBLEMS = 20
-RESERVED = ("prediction", "probability_", "rejected_")
+RESERVED = ("prediction", "probability_", "rejected_", "unusual")
 
 
 @dataclass(frozen=True)
@@ -45,15 +42,30 @@ class Fault:
         return f"{row}{'' if self.field is None else f'{self.field}: '}found {self.found}, expected {self.expected}"
 
 
-class Contract(Spec):
-    """The features of a row, in the order of the model's columns, and the target."""
+class Keys(Spec):
+    """The columns that identify a row, its time and its group; the model does not see them unless they are features.
 
+    Attributes:
+        id: different in each row.
+        time: when the row was observed, in ISO 8601.
+        group: what several rows have in common, such as a customer.
+    """
+
+    id: Name | None = None
+    time: Name | None = None
+    group: Name | None = None
+
+
+class Contract(Spec):
+    """The keys and the features of a row, in the order of the model's columns, and the target."""
+
+    keys: Keys = Keys()
     features: dict[Name, Feature] = Field(min_length=1)
     target: dict[Name, TargetField] = Field(min_length=1, max_length=1)
 
     @model_validator(mode="after")
     def _names_are_free(self) -> "Contract":
-        for name in (*self.features, *self.target):
+        for name in (*self.features, *self.target, *self.key_fields):
             if name.startswith(RESERVED):
                 raise ValueError(f"the name {name!r} is reserved for outputs ({', '.join(RESERVED)}…); rename it")
         return self
@@ -65,7 +77,16 @@ class Contract(Spec):
         if self.target_field.missing:
             raise ValueError(f"the target {self.target_name!r} may not be missing")
         if isinstance(self.target_field, Category) and len(self.target_field.values) < 2:
-            raise ValueError(f"the target {self.target_name!r} needs two values or more")
+            raise ValueError(f"the target {self.target_name!r} needs a list of two values or more")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_are_sound(self) -> "Contract":
+        named = [name for name in (self.keys.id, self.keys.time, self.keys.group) if name]
+        if self.target_name in named:
+            raise ValueError(f"{self.target_name!r} is both a key and the target")
+        if self.keys.time and not isinstance(self.features.get(self.keys.time, Date(type="datetime")), Date):
+            raise ValueError(f"keys: time: {self.keys.time!r} is a feature, but neither a date nor a datetime")
         return self
 
     @property
@@ -74,14 +95,37 @@ class Contract(Spec):
         return next(iter(self.target))
 
     @property
-    def target_field(self) -> Number | Category:
+    def target_field(self) -> Number | Category | Boolean:
         """The definition of the column to predict."""
         return self.target[self.target_name]
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """The classes to predict, in the order of the model's probabilities; empty for a regression."""
+        if isinstance(self.target_field, Boolean):
+            return ("false", "true")
         return self.target_field.values if isinstance(self.target_field, Category) else ()
+
+    @cached_property
+    def labels(self) -> tuple[str | bool, ...]:
+        """The classes as an answer gives them: those of a boolean target are true and false."""
+        return (False, True) if isinstance(self.target_field, Boolean) else self.classes
+
+    @cached_property
+    def key_fields(self) -> dict[str, Category | Date]:
+        """The fields of the keys that are not features."""
+        kinds: dict[str | None, Category | Date] = {
+            self.keys.id: Category(type="category", open=True),
+            self.keys.group: Category(type="category", open=True),
+            self.keys.time: Date(type="datetime"),
+        }
+        return {name: field for name, field in kinds.items() if name and name not in self.features}
+
+    @cached_property
+    def table_fields(self) -> dict[str, AnyField]:
+        """The fields of a training row: keys, features and target; a row without a target is left out of training."""
+        target = self.target_field.model_copy(update={"missing": True})
+        return {**self.key_fields, **self.features, self.target_name: target}
 
     def example(self) -> dict[str, object]:
         """Return an example of a row that keeps the contract."""
@@ -107,16 +151,11 @@ class Contract(Spec):
         except ValidationError as error:
             raise DataError(self._problems(error)) from error
 
-    def encode(self, rows: Sequence[Row]) -> Matrix:
-        """Return checked rows as a matrix of shape (rows, features); missing values are NaN."""
-        codes = self._codes
-        table = [[np.nan if (value := row.get(name)) is None else code(value) for name, code in codes] for row in rows]
-        return np.array(table, dtype=np.float32).reshape(len(rows), len(self.features))
-
     def differences(self, other: "Contract") -> list[str]:
         """Return the names of the fields that differ from another contract, in anything but their descriptions."""
         mine, theirs = self._definitions(), other._definitions()
         names = [name for name in (mine | theirs) if mine.get(name) != theirs.get(name)]
+        names += ["keys"] if self.keys != other.keys else []
         return names or (["the order of the features"] if list(mine) != list(theirs) else [])
 
     def _definitions(self) -> dict[str, FieldSpec]:
@@ -126,21 +165,18 @@ class Contract(Spec):
     @cached_property
     def row_schema(self) -> CoreSchema:
         """The schema of a JSON row for pydantic-core."""
-        return core_schema.typed_dict_schema(
-            {
-                name: core_schema.typed_dict_field(
-                    core_schema.nullable_schema(field.json_value) if field.missing else field.json_value,
-                    required=not field.missing,
-                )
-                for name, field in self.features.items()
-            },
-            extra_behavior="forbid",
-            strict=True,
-        )
-
-    @cached_property
-    def _codes(self) -> list[tuple[str, Callable[[object], float]]]:
-        return [(name, field.code) for name, field in self.features.items()]
+        features = {
+            name: core_schema.typed_dict_field(
+                core_schema.nullable_schema(field.json_value) if field.missing else field.json_value,
+                required=not field.missing,
+            )
+            for name, field in self.features.items()
+        }
+        keys = {
+            name: core_schema.typed_dict_field(core_schema.nullable_schema(_key_value(field)), required=False)
+            for name, field in self.key_fields.items()
+        }
+        return core_schema.typed_dict_schema({**features, **keys}, extra_behavior="forbid", strict=True)
 
     @cached_property
     def _row(self) -> SchemaValidator:
@@ -158,13 +194,14 @@ class Contract(Spec):
     def _fault(self, item: ErrorDetails) -> Fault:
         row = next((part for part in item["loc"][:1] if isinstance(part, int)), None)
         name = next((part for part in item["loc"] if isinstance(part, str)), None)
-        names = ", ".join(self.features)
+        fields = {**self.features, **self.key_fields}
+        names = ", ".join(fields)
         if name is None:
             return Fault(row, None, f"{item['input']!r:.80}", f"an object with the fields {names}")
-        if name not in self.features:
+        if name not in fields:
             return Fault(row, name[:80], "an unknown field", f"only {names}")
         found = "nothing" if item["type"] == "missing" or item["input"] is None else repr(item["input"])
-        return Fault(row, name, f"{found:.80}", self.features[name].expected)
+        return Fault(row, name, f"{found:.80}", fields[name].accepts)
 
     def _problems(self, error: ValidationError) -> str:
         errors = error.errors(include_url=False)
@@ -173,6 +210,13 @@ class Contract(Spec):
         lines = list(map(str, self.faults(errors)))
         more = [f"and {len(lines) - MOST_PROBLEMS} more"] if len(lines) > MOST_PROBLEMS else []
         return "\n".join([*lines[:MOST_PROBLEMS], *more])
+
+
+def _key_value(field: Category | Date) -> CoreSchema:
+    """Return the schema of a key in JSON, where it may be an integer."""
+    if isinstance(field, Date):
+        return field.json_value
+    return core_schema.union_schema([field.json_value, core_schema.int_schema(strict=True)])
 
 
 def load_contract(path: Path) -> Contract:

@@ -1,8 +1,8 @@
-"""The field types of a contract: what a value must be, how JSON represents it, and how the model sees it."""
+"""The field types of a contract: what a value must be, how JSON represents it, and the number that stands for it."""
 
 import math
 from collections.abc import Callable
-from functools import cached_property
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -11,6 +11,9 @@ from pydantic_core import CoreSchema, core_schema
 
 FLOAT_MAX = float(np.finfo(np.float32).max)
 INTEGER_MAX = 2.0**53  # above it, double precision skips integers
+MISSING, UNKNOWN = -1.0, -2.0  # in place of the index of a category's value
+LONGEST_VALUE = 200  # characters of a value of an open category, or of a key
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -26,21 +29,39 @@ class FieldSpec(Spec):
     description: str = ""
     missing: bool = False
 
+    @property
+    def or_null(self) -> str:
+        """The end of a description of valid values."""
+        return " or null" if self.missing else ""
+
 
 class Number(FieldSpec):
-    """A number or an integer, with an inclusive range and a unit; models see a float32."""
+    """A number or an integer in double precision, with a unit.
+
+    Attributes:
+        minimum: smaller values are rejected.
+        maximum: larger values are rejected.
+        expected: the usual range; values outside are accepted, and reported as unusual.
+        unit: of the values.
+    """
 
     type: Literal["number", "integer"]
     minimum: float | None = Field(None, ge=-FLOAT_MAX, le=FLOAT_MAX)
     maximum: float | None = Field(None, ge=-FLOAT_MAX, le=FLOAT_MAX)
+    expected: tuple[float, float] | None = None
     unit: str = ""
 
     @model_validator(mode="after")
-    def _range_is_not_empty(self) -> "Number":
+    def _ranges_are_not_empty(self) -> "Number":
         if self.low > self.high:
             raise ValueError(f"minimum {self.low:.15g} is above maximum {self.high:.15g}")
         if self.type == "integer" and math.ceil(self.low) > math.floor(self.high):
             raise ValueError(f"no integer lies from {self.low:.15g} up to {self.high:.15g}")
+        if self.expected and not self.low <= self.expected[0] <= self.expected[1] <= self.high:
+            raise ValueError(
+                f"expected: found {self.expected[0]:.15g} to {self.expected[1]:.15g}, "
+                f"expected a range within {self.low:.15g} to {self.high:.15g}"
+            )
         return self
 
     @property
@@ -58,12 +79,12 @@ class Number(FieldSpec):
         return INTEGER_MAX if self.type == "integer" else FLOAT_MAX
 
     @property
-    def expected(self) -> str:
+    def accepts(self) -> str:
         """A description of valid values."""
         noun = "an integer" if self.type == "integer" else "a number"
         low = "" if self.minimum is None else f" from {self.minimum:.15g}"
         high = "" if self.maximum is None else f" up to {self.maximum:.15g}"
-        return f"{noun}{low}{high}{self.unit and f' {self.unit}'}{' or null' if self.missing else ''}"
+        return f"{noun}{low}{high}{self.unit and f' {self.unit}'}{self.or_null}"
 
     @property
     def json_value(self) -> CoreSchema:
@@ -77,67 +98,69 @@ class Number(FieldSpec):
 
     @property
     def example(self) -> object:
-        """A value in the middle of the range."""
+        """A value in the middle of the usual range, or else of the whole range."""
         low = self.minimum if self.minimum is not None else min(0.0, self.high)
         high = self.maximum if self.maximum is not None else max(low, 1.0)
+        low, high = self.expected or (low, high)
         if self.type == "integer":
-            return math.floor((math.ceil(low) + math.floor(high)) / 2)
+            return max(math.ceil(low), math.floor((math.ceil(low) + math.floor(high)) / 2))
         middle = low / 2 + high / 2
         return middle if not low <= (short := float(f"{middle:.3g}")) <= high else short
 
     @property
     def code(self) -> Callable[[Any], float]:
-        """The function from a checked value to the number that the model sees."""
+        """The function from a checked value to the number that stands for it."""
         return float
 
 
 class Category(FieldSpec):
-    """One of a fixed list of texts; models see its index in that list."""
+    """One of a fixed list of texts or, if it is open, any text; its index in the list stands for it.
+
+    The values of an open category are learned from the training rows, and kept in the model file. Others are accepted,
+    and reported as unusual.
+    """
 
     type: Literal["category"]
-    values: tuple[Name, ...] = Field(min_length=1)
+    values: tuple[Name, ...] = ()
+    open: bool = False
 
     @model_validator(mode="after")
-    def _values_differ(self) -> "Category":
+    def _values_are_sound(self) -> "Category":
         if len(set(self.values)) < len(self.values):
             raise ValueError(f"the values are not all different: {', '.join(self.values)}")
+        if self.open == bool(self.values):
+            raise ValueError("a category has either `values` or `open: true`, which learns them from the training rows")
         return self
 
     @property
-    def expected(self) -> str:
+    def accepts(self) -> str:
         """A description of valid values."""
-        return f"one of {', '.join(map(repr, self.values))}{' or null' if self.missing else ''}"
+        if self.open:
+            return f"a text of 1 to {LONGEST_VALUE} characters{self.or_null}"
+        return f"one of {', '.join(map(repr, self.values))}{self.or_null}"
 
     @property
     def json_value(self) -> CoreSchema:
         """The schema of a JSON value for pydantic-core."""
+        if self.open:
+            return core_schema.str_schema(min_length=1, max_length=LONGEST_VALUE, strict=True)
         return core_schema.literal_schema(list(self.values))
 
     @property
     def example(self) -> object:
         """The first value."""
-        return self.values[0]
-
-    @cached_property
-    def codes(self) -> dict[str, float]:
-        """The index of each value."""
-        return {value: float(index) for index, value in enumerate(self.values)}
-
-    @property
-    def code(self) -> Callable[[Any], float]:
-        """The function from a checked value to the number that the model sees."""
-        return self.codes.__getitem__
+        return self.values[0] if self.values else "any text"
 
 
 class Boolean(FieldSpec):
-    """True or false; models see 1 and 0."""
+    """True or false, which stand for 1 and 0."""
 
     type: Literal["boolean"]
 
     @property
-    def expected(self) -> str:
+    def accepts(self) -> str:
         """A description of valid values."""
-        return f"true or false{' or null' if self.missing else ''}"
+        return f"true or false{self.or_null}"
 
     @property
     def json_value(self) -> CoreSchema:
@@ -151,9 +174,92 @@ class Boolean(FieldSpec):
 
     @property
     def code(self) -> Callable[[Any], float]:
-        """The function from a checked value to the number that the model sees."""
+        """The function from a checked value to the number that stands for it."""
         return float
 
 
-Feature = Annotated[Number | Category | Boolean, Field(discriminator="type")]
-TargetField = Annotated[Number | Category, Field(discriminator="type")]
+class Date(FieldSpec):
+    """A date, or a date with a time, in ISO 8601; the seconds since 1970 in UTC stand for it.
+
+    A time without a zone is in UTC, here and everywhere in the project; one with a zone is converted.
+    """
+
+    type: Literal["date", "datetime"]
+
+    @property
+    def accepts(self) -> str:
+        """A description of valid values."""
+        form = "a date such as 2024-05-31" if self.type == "date" else "a time such as 2024-05-31T14:30:00Z"
+        return f"{form}{self.or_null}"
+
+    @property
+    def json_value(self) -> CoreSchema:
+        """The schema of a JSON value for pydantic-core; the checked value is a text."""
+        return core_schema.no_info_plain_validator_function(self._check)
+
+    @property
+    def example(self) -> object:
+        """A valid value."""
+        return "2024-05-31" if self.type == "date" else "2024-05-31T14:30:00Z"
+
+    @property
+    def code(self) -> Callable[[Any], float]:
+        """The function from a checked value to the number that stands for it."""
+        return parse_seconds
+
+    def _check(self, value: object) -> str:
+        text = value.isoformat() if isinstance(value, date) else value  # a datetime is a date, too
+        if not isinstance(text, str):
+            raise ValueError(self.accepts)
+        if self.type == "date" and parse_seconds(text) % 86400:
+            raise ValueError(self.accepts)
+        parse_seconds(text)
+        return text
+
+
+class Text(FieldSpec):
+    """A free text; its length and its number of words stand for it, and its words are counted."""
+
+    type: Literal["text"]
+    max_length: int = Field(10_000, ge=1)
+
+    @property
+    def accepts(self) -> str:
+        """A description of valid values."""
+        return f"a text of at most {self.max_length} characters{self.or_null}"
+
+    @property
+    def json_value(self) -> CoreSchema:
+        """The schema of a JSON value for pydantic-core."""
+        return core_schema.str_schema(max_length=self.max_length, strict=True)
+
+    @property
+    def example(self) -> object:
+        """A valid value."""
+        return "some words"[: self.max_length]
+
+
+def parse_seconds(text: str) -> float:
+    """Return the seconds from 1970 in UTC to a date or a time in ISO 8601; without a zone, it is in UTC.
+
+    Raises:
+        ValueError: the text is not one.
+    """
+    moment = datetime.fromisoformat(text)
+    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH
+    return join_seconds(since // timedelta(seconds=1), since.microseconds)
+
+
+def join_seconds(whole: int, microseconds: int) -> float:
+    """Return a number of seconds; tables compute it in the same way, so that both get the same bits."""
+    return float(whole) + microseconds / 1e6
+
+
+Feature = Annotated[Number | Category | Boolean | Date | Text, Field(discriminator="type")]
+TargetField = Annotated[Number | Category | Boolean, Field(discriminator="type")]
+AnyField = Number | Category | Boolean | Date | Text
+
+
+def list_codes(values: tuple[str, ...]) -> dict[str | None, float]:
+    """Return the number that stands for each value of a category, and for a missing one."""
+    return {**{value: float(index) for index, value in enumerate(values)}, None: MISSING}

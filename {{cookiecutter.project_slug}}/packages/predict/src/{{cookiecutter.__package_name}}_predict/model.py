@@ -5,22 +5,41 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NotRequired, Self, TypedDict
+from typing import Any, NotRequired, Self, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from .artefact import FORMAT, INPUT, Golden, Lineage, ReferenceStatistics, agree, check_seal
-from .contract import Contract, Matrix, Row
+from .artefact import (
+    FORMAT,
+    NUMBERS,
+    OUTPUT,
+    WORDS,
+    Decision,
+    Golden,
+    Lineage,
+    ReferenceStatistics,
+    agree,
+    check_seal,
+)
+from .contract import Contract, Row
+from .encoding import ROWS_AT_ONCE, Encoded, Encoder, Vocabulary
 from .errors import DataError, ModelError
+
+Outputs = npt.NDArray[np.float32]
 
 
 class Prediction(TypedDict):
-    """The prediction for one row: a class and the probability of each, or a number in the target's unit."""
+    """The prediction for one row: a class and the probability of each, or a number in the target's unit.
 
-    prediction: str | float
+    `interval` is around a number; `unusual` lists the fields whose values are, if there are any.
+    """
+
+    prediction: str | bool | float
     probabilities: NotRequired[dict[str, float]]
+    interval: NotRequired[list[float]]
+    unusual: NotRequired[list[str]]
 
 
 @dataclass(frozen=True)
@@ -33,6 +52,8 @@ class Model:
         lineage: what the model was made from.
         reference: the reference statistics of the training data.
         metrics: the metrics of the evaluation before the gate; empty for a candidate.
+        encoder: encodes checked rows for this model.
+        decision: what an answer adds to the outputs.
     """
 
     contract: Contract
@@ -40,6 +61,8 @@ class Model:
     lineage: Lineage
     reference: ReferenceStatistics
     metrics: dict[str, object]
+    encoder: Encoder
+    decision: Decision
     _session: onnxruntime.InferenceSession
 
     @classmethod
@@ -74,12 +97,16 @@ class Model:
                 "use the version of the prediction package that it was made with, or train it again"
             )
         try:
+            contract_inside = Contract.model_validate_json(metadata["contract"])
+            vocabulary = Vocabulary.model_validate_json(metadata.get("vocabulary", "{}"))
             model = cls(
-                contract=Contract.model_validate_json(metadata["contract"]),
+                contract=contract_inside,
                 version=digest[:12],
                 lineage=Lineage.model_validate_json(metadata["lineage"]),
                 reference=ReferenceStatistics.model_validate_json(metadata["baseline"]),
                 metrics=json.loads(metadata.get("metrics", "{}")),
+                encoder=Encoder(contract_inside, vocabulary),
+                decision=Decision.model_validate_json(metadata.get("decision", "{}")),
                 _session=session,
             )
             golden = Golden.model_validate_json(metadata["golden"])
@@ -102,56 +129,96 @@ class Model:
             DataError: rows break the contract; the message names each with its field.
         """
         batch = [rows] if isinstance(rows, Mapping) else rows
-        return self.answer(self.contract.encode(self.contract.check(batch)))
+        return self.answer(self.encoder.encode(self.contract.check(batch)))
 
     def predict_json(self, text: str | bytes) -> list[Prediction]:
         """Return the predictions for a JSON object or a JSON list of objects (see `predict`)."""
-        return self.answer(self.contract.encode(self.contract.check_json(text)))
+        return self.answer(self.encoder.encode(self.contract.check_json(text)))
 
-    def answer(self, features: Matrix) -> list[Prediction]:
-        """Return a prediction for each row of encoded features.
+    def answer(self, rows: Encoded) -> list[Prediction]:
+        """Return a prediction for each encoded row.
 
         Raises:
             DataError: an output is not a finite number, as with linear models beyond single precision.
         """
-        outputs = self.run(features)
+        outputs = self.run(rows)
         flat = outputs.ravel()
         if not math.isfinite(flat.dot(flat)) and not np.isfinite(outputs).all():  # the first is fast, and mostly enough
             row = int((~np.isfinite(outputs)).any(axis=1).argmax()) + 1
             raise DataError(f"row {row}: the model's output is not finite; the row's values are too large, check them")
-        if not self.contract.classes:
-            return [{"prediction": value} for value in outputs[:, 0].tolist()]
-        classes = self.contract.classes
+        answers = self._answer_classes(outputs) if self.contract.classes else self._answer_numbers(outputs)
+        for row, names in self.encoder.find_unusual(rows).items():
+            answers[row]["unusual"] = names
+        return answers
+
+    def _answer_classes(self, outputs: Outputs) -> list[Prediction]:
+        classes, labels = self.contract.classes, self.contract.labels
         return [
-            {"prediction": classes[best], "probabilities": dict(zip(classes, shares, strict=True))}
-            for best, shares in zip(outputs.argmax(axis=1).tolist(), outputs.tolist(), strict=True)
+            {"prediction": labels[best], "probabilities": dict(zip(classes, shares, strict=True))}
+            for best, shares in zip(self.decide(outputs).tolist(), outputs.tolist(), strict=True)
         ]
 
-    def run(self, features: Matrix) -> npt.NDArray[np.float32]:
-        """Return the raw outputs for encoded features of shape (rows, features).
+    def _answer_numbers(self, outputs: Outputs) -> list[Prediction]:
+        if self.decision.coverage is None:
+            return [{"prediction": value} for value in outputs[:, 0].tolist()]
+        low, high = self.bound(outputs)
+        return [
+            {"prediction": value, "interval": list(ends)}
+            for value, *ends in zip(outputs[:, 0].tolist(), low.tolist(), high.tolist(), strict=True)
+        ]
+
+    def decide(self, outputs: Outputs) -> npt.NDArray[np.int64]:
+        """Return the index of the class that is predicted for each row of outputs."""
+        return decide(outputs, self.decision)
+
+    def bound(self, outputs: Outputs) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return the ends of the interval around each predicted number."""
+        predicted = outputs[:, 0].astype(np.float64)
+        return predicted - self.decision.below, predicted + self.decision.above
+
+    def run(self, rows: Encoded) -> Outputs:
+        """Return the raw outputs for encoded rows.
 
         The outputs are probabilities of shape (rows, classes), or predicted numbers of shape (rows, 1).
         """
-        if not len(features):
+        if not len(rows.numbers):
             return np.empty((0, len(self.contract.classes) or 1), dtype=np.float32)
-        name = "probabilities" if self.contract.classes else "variable"
-        outputs: npt.NDArray[np.float32] = self._session.run([name], {INPUT: features})[0]
+        if not rows.texts:
+            return self._run({NUMBERS: rows.numbers})
+        starts = range(0, len(rows.numbers), ROWS_AT_ONCE)
+        return np.concatenate([self._run_words(rows, start, start + ROWS_AT_ONCE) for start in starts])
+
+    def _run_words(self, rows: Encoded, start: int, stop: int) -> Outputs:
+        words = self.encoder.weigh_words(rows.texts, start, stop)
+        return self._run({NUMBERS: rows.numbers[start:stop], WORDS: words})
+
+    def _run(self, inputs: dict[str, npt.NDArray[Any]]) -> Outputs:
+        outputs: Outputs = self._session.run([OUTPUT], inputs)[0]
         # in single precision, a sum over trees can slightly exceed one
         return np.minimum(np.maximum(outputs, 0, out=outputs), 1, out=outputs) if self.contract.classes else outputs
 
     def _verify(self, golden: Golden, path: Path) -> None:
         try:
-            outputs = self.run(self.contract.encode(self.contract.check(golden.rows)))
+            outputs = self.run(self.encoder.encode(self.contract.check(golden.rows)))
             expected = np.array(golden.outputs)
         except Exception as error:  # a contract and a graph that do not match can raise anything
             raise ModelError(f"{path} cannot predict its own golden rows ({error}); train it again") from error
         shape = (len(golden.rows), len(self.contract.classes) or 1)
-        if not golden.rows or not outputs.shape == expected.shape == shape or not agree(outputs, expected).all():
+        if not golden.rows or not outputs.shape == expected.shape == shape:
+            raise ModelError(f"{path} gives outputs of shape {outputs.shape}, expected {shape}; train it again")
+        if len(wrong := np.flatnonzero(~agree(outputs, expected, golden.scale))):
+            row = int(wrong[0])
             raise ModelError(
-                f"{path} computes other numbers for its golden rows than in training: found {outputs.tolist()}, "
-                f"expected {golden.outputs}; on the training machine, a step converts inexactly (single precision "
-                "rounds integers beyond 16,777,216: subtract an origin); elsewhere, do not trust this onnxruntime"
+                f"{path} computes other outputs for a golden row than in training: found {outputs[row].tolist()}, "
+                f"expected {golden.outputs[row]} for {golden.rows[row]}; do not trust this onnxruntime, or train again"
             )
+
+
+def decide(outputs: npt.NDArray[np.floating], decision: Decision) -> npt.NDArray[np.int64]:
+    """Return the index of the class that is predicted for each row of probabilities, of shape (rows, classes)."""
+    if decision.threshold is None:
+        return np.asarray(outputs.argmax(axis=1))
+    return np.asarray(outputs[:, 1] >= decision.threshold, dtype=np.int64)
 
 
 def _session(data: bytes, path: Path) -> onnxruntime.InferenceSession:

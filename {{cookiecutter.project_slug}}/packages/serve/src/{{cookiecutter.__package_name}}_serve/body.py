@@ -88,7 +88,7 @@ class RequestBody:
                 return {"pointer": pointer(INSTANCES), "found": f"{item['input']!r:.80}", "expected": rows}
 
     def _count(self, faults: list[Fault]) -> None:
-        known = self._contract.features
+        known = {**self._contract.features, **self._contract.key_fields}
         for field, rows in Counter(fault.field if fault.field in known else "(other)" for fault in faults).items():
             self._metrics.refused.labels(field).inc(rows)
 

@@ -169,6 +169,7 @@ def _records(entry: Entry) -> Iterator[dict[str, object]]:
     at = datetime.fromtimestamp(entry.at, UTC)
     for index, (inputs, prediction) in enumerate(zip(entry.rows, entry.predictions, strict=True)):
         answer = prediction["prediction"]
+        answer = str(answer).lower() if isinstance(answer, bool) else answer  # as the contract names the classes
         yield {
             "at": at,
             "request_id": entry.request_id,

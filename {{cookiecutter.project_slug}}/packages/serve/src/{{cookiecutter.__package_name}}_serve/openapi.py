@@ -1,13 +1,14 @@
 """The OpenAPI document, generated from the contract of the live model."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
-from {{ cookiecutter.__package_name }}_predict.fields import Category, Feature, Number
+from {{ cookiecutter.__package_name }}_predict.fields import LONGEST_VALUE, AnyField, Boolean, Category, Date, Number, Text
 
 from .body import INSTANCES
 from .problems import MEDIA_TYPE, SCHEMA
@@ -82,31 +83,42 @@ def _operation(contract: Contract, most_rows: int) -> Document:
 
 
 def _describe_row(contract: Contract) -> Document:
+    keys = {name: _describe_key(field) for name, field in contract.key_fields.items()}
     return {
         "type": "object",
         "required": [name for name, field in contract.features.items() if not field.missing],
         "additionalProperties": False,
-        "properties": {name: _describe_field(field) for name, field in contract.features.items()},
+        "properties": {name: _describe_field(field) for name, field in contract.features.items()} | keys,
     }
 
 
 def _describe_prediction(contract: Contract) -> Document:
     target = contract.target_field
     described = {"description": target.description} if target.description else {}
+    unusual = {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "The fields whose values are unusual, if there are any.",
+    }
     if isinstance(target, Number):
         unit = {"x-unit": target.unit} if target.unit else {}
+        ends = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+        interval = {**ends, "description": "An interval around the prediction, if the model has one."}
+        number = {"type": "number", **unit, **described}
         return {
             "type": "object",
             "required": ["prediction"],
-            "properties": {"prediction": {"type": "number", **unit, **described}},
+            "properties": {"prediction": number, "interval": interval, "unusual": unusual},
         }
-    shares = {label: {"type": "number", "minimum": 0, "maximum": 1} for label in target.values}
+    shares = {label: {"type": "number", "minimum": 0, "maximum": 1} for label in contract.classes}
+    kind = "boolean" if isinstance(target, Boolean) else "string"
     return {
         "type": "object",
         "required": ["prediction", "probabilities"],
         "properties": {
-            "prediction": {"type": "string", "enum": list(target.values), **described},
-            "probabilities": {"type": "object", "required": list(target.values), "properties": shares},
+            "prediction": {"type": kind, "enum": list(contract.labels), **described},
+            "probabilities": {"type": "object", "required": list(contract.classes), "properties": shares},
+            "unusual": unusual,
         },
     }
 
@@ -115,14 +127,34 @@ def _reference(name: str) -> Document:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _describe_field(field: Feature) -> Document:
+def _describe_key(field: Category | Date) -> Document:
+    """Return the JSON schema of a key, which a request may omit."""
+    kinds = ["string", "null"] if isinstance(field, Date) else ["string", "integer", "null"]
+    return {"type": kinds, "description": "A key: it is logged with the prediction, and does not influence it."}
+
+
+def _describe_field(field: AnyField) -> Document:
     """Return the JSON schema of a field's values."""
-    described = {"description": field.description} if field.description else {}
+    return {key: value for key, value in _list_properties(field) if value not in ("", None)}
+
+
+def _list_properties(field: AnyField) -> Iterator[tuple[str, object]]:
     null = ["null"] if field.missing else []
-    if isinstance(field, Category):
-        return {"type": ["string", *null], "enum": [*field.values, *([None] * field.missing)], **described}
-    if not isinstance(field, Number):
-        return {"type": ["boolean", *null], **described}
-    low, high = (math.ceil, math.floor) if field.type == "integer" else (float, float)
-    unit = {"x-unit": field.unit} if field.unit else {}
-    return {"type": [field.type, *null], "minimum": low(field.low), "maximum": high(field.high), **unit, **described}
+    if isinstance(field, Number):
+        low, high = (math.ceil, math.floor) if field.type == "integer" else (float, float)
+        yield from {"type": [field.type, *null], "minimum": low(field.low), "maximum": high(field.high)}.items()
+        yield "x-unit", field.unit
+        yield "x-expected", list(field.expected) if field.expected else None
+    elif isinstance(field, Boolean):
+        yield "type", ["boolean", *null]
+    elif isinstance(field, Category) and not field.open:
+        yield from {"type": ["string", *null], "enum": [*field.values, *([None] * field.missing)]}.items()
+    else:
+        yield "type", ["string", *null]
+        if isinstance(field, Category):
+            yield from {"minLength": 1, "maxLength": LONGEST_VALUE}.items()
+        if isinstance(field, Text):
+            yield "maxLength", field.max_length
+        if isinstance(field, Date):
+            yield from {"format": "date" if field.type == "date" else "date-time", "examples": [field.example]}.items()
+    yield "description", field.description

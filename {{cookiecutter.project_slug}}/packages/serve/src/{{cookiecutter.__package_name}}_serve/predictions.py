@@ -66,7 +66,7 @@ def predict(served: Served, data: bytes) -> tuple[Rows, list[Prediction]]:
         DataError: the model's output for a row is not a finite number.
     """
     rows = served.body.read(data)
-    return rows, served.model.answer(served.model.contract.encode(rows))
+    return rows, served.model.answer(served.model.encoder.encode(rows))
 
 
 def check_media_type(headers: Mapping[bytes, bytes]) -> None:

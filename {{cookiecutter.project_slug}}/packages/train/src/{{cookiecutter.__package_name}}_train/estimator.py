@@ -1,7 +1,12 @@
-"""What learns: a scikit-learn estimator, and the parameters that params.yaml sets under `train`."""
+"""What learns: an estimator with scikit-learn's interface, and the parameters that params.yaml sets under `train`.
+
+Its matrix is in single precision, with a column for each number and several for a category or a text; NaN where a value
+is missing.
+"""
 
 from typing import Annotated, Any, Literal
 
+from lightgbm import LGBMClassifier, LGBMRegressor
 from pydantic import Field, PositiveFloat, PositiveInt
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -9,12 +14,15 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from {{ cookiecutter.__package_name }}_pipeline.preparation import prepare_columns
 from {{ cookiecutter.__package_name }}_pipeline.project import Strict
 from {{ cookiecutter.__package_name }}_predict import Contract
+
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Boosting(Strict):
@@ -25,6 +33,17 @@ class Boosting(Strict):
     max_leaf_nodes: Annotated[int, Field(ge=2)]
     min_samples_leaf: PositiveInt
     l2_regularization: Annotated[float, Field(ge=0)]
+
+
+class LightGBM(Strict):
+    """Gradient boosting by LightGBM; the names are its own."""
+
+    learning_rate: PositiveFloat
+    n_estimators: PositiveInt
+    num_leaves: Annotated[int, Field(ge=2)]
+    min_child_samples: PositiveInt
+    reg_lambda: Annotated[float, Field(ge=0)]
+    colsample_bytree: Share
 
 
 class Forest(Strict):
@@ -44,25 +63,28 @@ class Linear(Strict):
 class Parameters(Strict):
     """Which model to fit, and how."""
 
-    model: Literal["boosting", "forest", "linear"]
+    model: Literal["boosting", "lightgbm", "forest", "linear"]
     boosting: Boosting
+    lightgbm: LightGBM
     forest: Forest
     linear: Linear
 
 
-def build(contract: Contract, parameters: Parameters, seed: int) -> Pipeline:
-    """Return an unfitted estimator, whose steps skl2onnx can convert."""
-    prepare = prepare_columns(contract, scale=parameters.model == "linear")
-    return Pipeline([("prepare", prepare), ("model", _build_model(contract, parameters, seed))])
-
-
-def _build_model(contract: Contract, parameters: Parameters, seed: int) -> Any:
+def build(contract: Contract, parameters: Parameters, seed: int) -> Any:
+    """Return an unfitted estimator that can be converted to ONNX."""
+    classify, values = bool(contract.classes), getattr(parameters, parameters.model)
     if parameters.model == "boosting":
-        boosting = HistGradientBoostingClassifier if contract.classes else HistGradientBoostingRegressor
-        return boosting(random_state=seed, **parameters.boosting.model_dump())
+        boosting = HistGradientBoostingClassifier if classify else HistGradientBoostingRegressor
+        return boosting(random_state=seed, **values.model_dump())
+    if parameters.model == "lightgbm":
+        lightgbm = LGBMClassifier if classify else LGBMRegressor
+        fixed: dict[str, Any] = {"deterministic": True, "force_row_wise": True, "n_jobs": 1, "verbose": -1}
+        return lightgbm(random_state=seed, **fixed, **values.model_dump())
+    fill = SimpleImputer(strategy="median", keep_empty_features=True)
     if parameters.model == "forest":
-        forest = RandomForestClassifier if contract.classes else RandomForestRegressor
-        return forest(random_state=seed, **parameters.forest.model_dump())
-    if contract.classes:
-        return LogisticRegression(C=1 / parameters.linear.alpha, max_iter=1000, random_state=seed)
-    return Ridge(alpha=parameters.linear.alpha)
+        forest = RandomForestClassifier if classify else RandomForestRegressor
+        return make_pipeline(fill, forest(random_state=seed, **values.model_dump()))
+    if classify:
+        linear = LogisticRegression(C=1 / values.alpha, max_iter=1000, random_state=seed)
+        return make_pipeline(fill, StandardScaler(), linear)
+    return make_pipeline(fill, StandardScaler(), Ridge(alpha=values.alpha))

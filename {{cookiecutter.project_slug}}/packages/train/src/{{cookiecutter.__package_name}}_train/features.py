@@ -1,11 +1,12 @@
 """What the estimator sees."""
 
-from {{ cookiecutter.__package_name }}_pipeline.recipe import Columns
+from typing import Any
 
 
-def features(columns: Columns) -> Columns:
-    """Return the estimator's columns, by name, from the contract's.
+def features(c: Any, f: Any) -> dict[str, Any]:
+    """Return the columns for the estimator, by name: here all of schema.yaml, each encoded by its kind.
 
-    A column has the shape (rows,). A category is the index of its value in the contract; a missing value is NaN.
+    `c.amount` or `c["Bill length (%)"]` is a column; calculate with it, compare it, or pass it to a function of `f`
+    (docs/science.md lists them). It runs once, for training and for the model file: production computes what you write.
     """
-    return columns
+    return {**c}

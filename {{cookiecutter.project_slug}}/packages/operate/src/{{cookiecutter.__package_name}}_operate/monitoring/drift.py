@@ -7,11 +7,13 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 from scipy.stats import ks_2samp
 
 from {{ cookiecutter.__package_name }}_batch.tables import NULLS, Checked, check_batch
 from {{ cookiecutter.__package_name }}_predict.artefact import ColumnStatistics, ReferenceStatistics
-from {{ cookiecutter.__package_name }}_predict.fields import Boolean, Category, Number
+from {{ cookiecutter.__package_name }}_predict.fields import AnyField, Category, Date, Number, Text
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
 from ..settings import Drift
@@ -21,6 +23,7 @@ from .predictions import Predictions
 Floats = npt.NDArray[np.float64]
 KS, CHI_SQUARED = "Kolmogorov-Smirnov", "chi-squared"
 BINS = 10
+MOST_NEW = 20  # values of an open category in a report
 FEATURE_DIGITS, OUTPUT_DIGITS = 6, 4  # exact in single precision; equal in ONNX and the training library
 OUTPUT = "prediction"
 
@@ -47,7 +50,7 @@ class Finding:
         missing: the share of missing values.
         missing_before: the same in training.
         missing_p_value: of Fisher's exact test that it has not risen.
-        new: values that are not in the training data or that break the contract, with their counts.
+        new: values that are not in the training data, unusual, or that break the contract, with their counts.
         new_p_value: of Fisher's exact test that they are as rare as in training.
         bins: the distributions, for a plot.
         alarms: what exceeds the thresholds, in words.
@@ -119,12 +122,32 @@ def _compare_features(model: Model, predictions: Predictions, checked: Checked) 
     for name, spec in model.contract.features.items():
         reference, values = model.reference.features[name], checked.columns[name]
         raw = predictions.inputs.column(name).to_pylist()
-        lost = (value for value, code in zip(raw, values, strict=True) if np.isnan(code))
+        if isinstance(spec, Category) and spec.open:
+            known = model.encoder.values[name][: model.encoder.vocabulary.seen[name]]
+            strange = Counter(value for value in raw if not _is_missing(value) and value not in set(known))
+            levels = tuple(reference.counts)
+            yield _compare_levels(
+                name, _find_levels(values, known, levels), levels, reference, strange, model.reference
+            )
+            continue
+        numbers = _measure(values) if isinstance(spec, Text) else values
+        lost = (value for value, code in zip(raw, numbers, strict=True) if np.isnan(code))
         strange = Counter(str(value) for value in lost if not _is_missing(value))
         if isinstance(spec, Category):
-            yield _compare_levels(name, values, spec.values, reference, strange, model.reference)
+            yield _compare_levels(name, numbers, spec.values, reference, strange, model.reference)
         else:
-            yield _compare_numbers(name, values, spec, reference, strange.total(), model.reference)
+            yield _compare_numbers(name, numbers, spec, reference, strange.total(), model.reference)
+
+
+def _find_levels(values: pa.Array, known: tuple[str, ...], levels: tuple[str, ...]) -> Floats:
+    """Return the index of each value of an open category among the levels; the last is for all other known values."""
+    codes = pc.index_in(values, pa.array(known, pa.string())).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return np.asarray(np.minimum(codes, len(levels) - 1))
+
+
+def _measure(texts: pa.Array) -> Floats:
+    lengths: Floats = pc.utf8_length(texts).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return lengths
 
 
 def _is_missing(value: object) -> bool:
@@ -161,7 +184,7 @@ def _compare_levels(
         compare_counts(before[known], now[known]),
         list(zip(values, before, now, strict=True)),
         missing=int(np.isnan(codes).sum()) - sum(strange.values()),
-        new={**strange, **unseen},
+        new={**dict(Counter(strange).most_common(MOST_NEW)), **unseen},
         reference=reference,
         whole=whole,
     )
@@ -170,23 +193,26 @@ def _compare_levels(
 def _compare_numbers(
     name: str,
     values: Floats,
-    spec: Number | Boolean | None,
+    spec: AnyField | None,
     reference: ColumnStatistics,
     refused: int,
     whole: ReferenceStatistics,
 ) -> Finding:
     digits = FEATURE_DIGITS if spec else OUTPUT_DIGITS
     present, quantiles = settle(values[~np.isnan(values)], digits), settle(np.array(reference.quantiles), digits)
-    expected = spec.expected if spec else "a number"
+    accepts = spec.accepts if spec else "a number"
     p_value, bins = 1.0, list[tuple[str, float, float]]()
-    if len(present) and len(quantiles):
+    if len(present) and len(quantiles) and not isinstance(spec, Date):  # dates always go on
         sample = restore_sample(quantiles, round(whole.rows * (1 - reference.missing)))
         p_value = float(ks_2samp(sample, present, method="asymp").pvalue)
         edges = np.unique(np.quantile(quantiles, np.linspace(0, 1, BINS + 1))[1:-1])
         counts = (np.bincount(np.searchsorted(edges, part), minlength=len(edges) + 1) for part in (sample, present))
         bins = list(zip(_name_bins(edges), *counts, strict=True))
     missing = int(np.isnan(values).sum()) - refused
-    new = {f"other than {expected}": refused} if refused else {}
+    new = {f"other than {accepts}": refused} if refused else {}
+    if isinstance(spec, Number) and spec.expected:
+        unusual = int(((values < spec.expected[0]) | (values > spec.expected[1])).sum())
+        new |= {f"outside the usual {spec.expected[0]:g} to {spec.expected[1]:g}": unusual} if unusual else {}
     return _finding(name, len(values), KS, p_value, bins, missing=missing, new=new, reference=reference, whole=whole)
 
 
@@ -216,7 +242,7 @@ def _finding(
         missing_before=reference.missing,
         missing_p_value=_short(compare_shares(missing, rows, missing_before, whole.rows)),
         new=new,
-        new_p_value=_short(compare_shares(sum(new.values()), rows, 0, whole.rows)),
+        new_p_value=_short(compare_shares(sum(new.values()), rows, round(reference.unusual * whole.rows), whole.rows)),
         bins=[Bin(label, _short(a), _short(b)) for label, a, b in zip(labels, *shares, strict=True)],
     )
 

@@ -79,7 +79,7 @@ def read_scored(contract: Contract, path: Path, *, keyed: bool = False) -> Predi
         raise DataError(f"{path} lacks the column {missing[0]!r}; expected {', '.join(wanted)}, as score writes them")
     names = [PROBABILITY + name for name in contract.classes]
     known = keyed and bool(names) and all(name in table.column_names for name in names)
-    answers = table.column(PREDICTION).to_pylist() if contract.classes else _floats(table, PREDICTION, path).tolist()
+    answers = _labels(table) if contract.classes else _floats(table, PREDICTION, path).tolist()
     return Predictions(
         source=str(path),
         inputs=table.select(list(contract.features)),
@@ -88,6 +88,11 @@ def read_scored(contract: Contract, path: Path, *, keyed: bool = False) -> Predi
         keys=read_keys(table) if keyed and "request_id" in table.column_names else None,
         models=None,
     )
+
+
+def _labels(table: pa.Table) -> list[str | None]:
+    """Return the predicted classes; those of a boolean target are false and true."""
+    return [str(value).lower() if isinstance(value, bool) else value for value in table.column(PREDICTION).to_pylist()]
 
 
 def read_keys(table: pa.Table) -> list[tuple[str, int]]:

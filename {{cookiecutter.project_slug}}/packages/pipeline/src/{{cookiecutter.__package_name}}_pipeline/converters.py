@@ -1,0 +1,139 @@
+"""Convert fitted estimators to ONNX, where the result is known to be right."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from onnx import ModelProto
+from rich.console import Console
+from skl2onnx import to_onnx
+from skl2onnx.common.data_types import FloatTensorType
+
+from {{ cookiecutter.__package_name }}_predict.artefact import agree
+from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
+
+from .feature_graph import MATRIX, OPSET, OPSET_ML
+
+Estimator = Any  # scikit-learn has no common type for estimators
+Outputs = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.float32]
+Run = Callable[[ModelProto, Matrix], Outputs]
+MEASURED = {  # the outputs of their exports were compared with the library's
+    "ElasticNet",
+    "ExtraTreesClassifier",
+    "ExtraTreesRegressor",
+    "GradientBoostingClassifier",
+    "GradientBoostingRegressor",
+    "HistGradientBoostingClassifier",
+    "HistGradientBoostingRegressor",
+    "LGBMClassifier",
+    "LGBMRegressor",
+    "Lasso",
+    "LinearRegression",
+    "LogisticRegression",
+    "QuantileRegressor",
+    "RandomForestClassifier",
+    "RandomForestRegressor",
+    "Ridge",
+    "SimpleImputer",
+    "StandardScaler",
+    "XGBClassifier",
+    "XGBRegressor",
+}
+TEXT_ONLY = ("CountVectorizer", "TfidfVectorizer", "HashingVectorizer")
+
+
+def convert(estimator: Estimator, columns: int) -> ModelProto:
+    """Return a fitted estimator as an ONNX model of a matrix in single precision; equal estimators give equal bytes.
+
+    Args:
+        estimator: the estimator, or a pipeline of steps.
+        columns: how many columns its matrix has.
+
+    Raises:
+        ConfigError: a step is known to be converted wrongly, or cannot be converted.
+    """
+    for step in steps_of(estimator):
+        refuse_wrong(step)
+    last = steps_of(estimator)[-1]
+    kind = [(MATRIX, FloatTensorType([None, columns]))]
+    try:
+        if type(last).__name__.startswith("LGBM") and len(steps_of(estimator)) == 1:
+            return _convert_lightgbm(last, kind)
+        options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "classes_") else None
+        # without a name the graph gets a random one, and no two files would be equal
+        opsets = {"": OPSET, "ai.onnx.ml": OPSET_ML}
+        model: ModelProto = to_onnx(estimator, initial_types=kind, options=options, name="model", target_opset=opsets)
+        return model
+    except Exception as error:  # converters raise a dozen types
+        names = " → ".join(type(step).__name__ for step in steps_of(estimator))
+        raise ConfigError(
+            f"estimator.py: {names} cannot be converted to ONNX ({type(error).__name__}: {str(error)[:200]}); "
+            "choose another estimator, or leave the step out"
+        ) from error
+
+
+def steps_of(estimator: Estimator) -> list[Estimator]:
+    """Return the steps of a pipeline, or the estimator itself."""
+    return (
+        [step for _, step in estimator.steps if step != "passthrough"] if hasattr(estimator, "steps") else [estimator]
+    )
+
+
+def refuse_wrong(step: Estimator) -> None:
+    """Refuse a step whose converter is known to be silently wrong, and warn of one that nobody has measured.
+
+    Raises:
+        ConfigError: the step is refused; the message says what to use instead.
+    """
+    name, wrong = type(step).__name__, ""
+    if name.startswith("HistGradientBoosting"):
+        if np.any(getattr(step, "is_categorical_", None)):
+            wrong = "categorical_features are converted wrongly; leave them out, categories are encoded before"
+        elif getattr(step, "loss", "") in ("poisson", "gamma"):
+            wrong = f"the loss {step.loss} is converted without its exponential; use squared_error or LightGBM"
+    elif name in TEXT_ONLY:
+        wrong = "its n-grams and its lower case are converted wrongly; declare a text in schema.yaml instead"
+    if wrong:
+        raise ConfigError(f"estimator.py: {name}: {wrong}")
+    if name not in MEASURED:
+        Console(stderr=True).print(
+            f"estimator.py: nobody has measured the converter of {name}; its outputs are compared on all training rows",
+            highlight=False,
+        )
+
+
+def find_difference(estimator: Estimator, matrix: Matrix, run: Run, scale: float) -> str:
+    """Return which step of a pipeline gives other outputs in ONNX than in the library; empty if none does."""
+    steps = steps_of(estimator)
+    for count in range(1, len(steps)):
+        part = estimator[:count]
+        expected = np.asarray(part.transform(matrix), dtype=np.float64)
+        if not agree(run(convert(part, matrix.shape[1]), matrix), expected, scale).all():
+            return type(steps[count - 1]).__name__
+    return type(steps[-1]).__name__
+
+
+def _convert_lightgbm(model: Estimator, kind: list[tuple[str, Any]]) -> ModelProto:
+    """Convert a LightGBM model whose thresholds are rounded down to single precision.
+
+    LightGBM compares a value with thresholds in double precision, ONNX in single precision. A value in single precision
+    is at most a threshold if it is at most the largest number in single precision that is not above it.
+    """
+    import lightgbm
+    from onnxmltools import convert_lightgbm
+
+    lines = model.booster_.model_to_string(num_iteration=-1).split("\n")
+    rounded = ["threshold=" + _round_down(line[10:]) if line.startswith("threshold=") else line for line in lines]
+    booster = lightgbm.Booster(model_str="\n".join(line for line in rounded if not line.startswith("tree_sizes=")))
+    opsets = {"": 15, "ai.onnx.ml": OPSET_ML}
+    converted: ModelProto = convert_lightgbm(booster, "model", kind, zipmap=False, target_opset=opsets)
+    return converted
+
+
+def _round_down(thresholds: str) -> str:
+    exact = np.array(thresholds.split(), dtype=np.float64)
+    single = exact.astype(np.float32)
+    lower = np.where(single > exact, np.nextafter(single, np.float32(-np.inf)), single)
+    return " ".join(repr(float(value)) for value in lower)
