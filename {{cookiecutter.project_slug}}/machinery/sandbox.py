@@ -16,7 +16,7 @@ from {{ cookiecutter.__package_name }}_pipeline.project import CONFIG
 from {{ cookiecutter.__package_name }}_predict.cli import main
 
 from .small_config import LIFECYCLE, PATHS, ROOT, SERVICE
-from .small_project import PARAMETERS, SCHEMA, TARGETS, make_rows
+from .small_project import SCHEMA, TARGETS, make_rows, write_parameters
 
 KIND = "classification"
 PROGRAM = main.__module__.partition(".")[0].removesuffix("_predict").replace("_", "-")
@@ -108,7 +108,7 @@ def copy_project(folder: Path) -> None:
     files = {
         CONFIG: yaml.safe_dump({"paths": PATHS, "lifecycle": lifecycle, **SERVICE}),
         CONFIG.with_name("production.yaml"): yaml.safe_dump(PRODUCTION),
-        Path("params.yaml"): PARAMETERS,
+        Path("params.yaml"): write_parameters(KIND),
         Path("schema.yaml"): SCHEMA + TARGETS[KIND],
     }
     (folder / CONFIG).parent.mkdir()

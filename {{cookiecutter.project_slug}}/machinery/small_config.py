@@ -19,6 +19,7 @@ PATHS = {
     "validation": "reports/validation.json",
     "train": "data/train.parquet",
     "holdout": "data/holdout.parquet",
+    "cross_validation": "reports/cross_validation.json",
     "candidate": "models/candidate.onnx",
     "reference": "data/reference.parquet",
     "metrics": "reports/metrics.json",
@@ -77,7 +78,7 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
                 patch.delenv(name)
         folder = tmp_path_factory.getbasetemp()
         nobody = folder / "nobody"
-        nobody.write_text("[core]\n\tfsync = none\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n")  # quicker
+        nobody.write_text("")
         patch.setenv("GIT_CONFIG_GLOBAL", str(nobody))
         patch.setenv("GIT_CONFIG_SYSTEM", str(nobody))
         patch.setenv("DVC_SITE_CACHE_DIR", str(folder / "dvc"))

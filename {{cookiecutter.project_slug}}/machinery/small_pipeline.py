@@ -19,7 +19,7 @@ from {{ cookiecutter.__package_name }}_pipeline import ingest, validate
 from {{ cookiecutter.__package_name }}_pipeline.dataset import load_dataset, read_table
 from {{ cookiecutter.__package_name }}_pipeline.lineage import read_lineage
 from {{ cookiecutter.__package_name }}_pipeline.metadata import add_metadata
-from {{ cookiecutter.__package_name }}_pipeline.metrics import measure
+from {{ cookiecutter.__package_name }}_pipeline.metrics import Answers, measure
 from {{ cookiecutter.__package_name }}_pipeline.metrics_file import Evaluation
 from {{ cookiecutter.__package_name }}_pipeline.project import CONFIG, Project
 from {{ cookiecutter.__package_name }}_predict.artefact import (
@@ -69,7 +69,7 @@ def run(*stages: str) -> None:
 def _train(project: Project) -> None:
     paths, contract, params = project.paths, project.contract, project.params
     table = read_table(paths.clean)
-    held = np.random.default_rng(params.seed).random(table.num_rows) < params.split.holdout_share
+    held = np.random.default_rng(params.seed).random(table.num_rows) < params.split.holdout
     for path, rows in ((paths.train, ~held), (paths.holdout, held)):
         pq.write_table(table.filter(pa.array(rows)), path)
     dataset = load_dataset(read_table(paths.train), contract)
@@ -126,14 +126,15 @@ def _build(weights: Floats, features: int, metadata: dict[str, str]) -> bytes:
 
 
 def _gate(project: Project) -> None:
-    paths, contract, metrics = project.paths, project.contract, project.recipe.metrics
+    paths, contract, metrics = project.paths, project.contract, project.metrics
     model = Model.load(paths.candidate, contract=contract)
     train, holdout = (load_dataset(read_table(path), contract) for path in (paths.train, paths.holdout))
     outputs = model.run(holdout.encode(model.encoder)).astype(np.float64)
     mean = np.full((len(holdout.target), 1), train.target.mean())
     evaluation = Evaluation(
-        model=measure(holdout.target, outputs, contract, metrics),
-        dummy=measure(holdout.target, mean, contract, metrics),
+        model=measure(Answers(contract, holdout.target, outputs), metrics),
+        dummy=measure(Answers(contract, holdout.target, mean), metrics),
+        main="r2",
         rows={"train": len(train.target), "holdout": len(holdout.target)},
         skew=0,
     )

@@ -38,7 +38,8 @@ TARGETS = {
 PARAMETERS = """\
 seed: 7
 validate: {max_rejected: 0.1}
-split: {holdout_share: 0.25}
+split: {by: share, holdout: 0.25, folds: 3}
+metrics: {main: MAIN, also: [ALSO]}
 train:
   model: boosting
   trees: 20
@@ -50,6 +51,12 @@ gate:
   max_single_feature_score: 0.98
 """
 DVC = "stages: {train: {deps: ['${paths.schema}', '${paths.train}']}}\n"
+
+
+def write_parameters(kind: str) -> str:
+    """Return the text of params.yaml for a kind of problem."""
+    main, also = ("r2", "mae") if kind == "regression" else ("balanced_accuracy", "accuracy")
+    return PARAMETERS.replace("MAIN", main).replace("ALSO", also)
 
 
 def make_rows(kind: str, rows: int = 400, seed: int = 1) -> pd.DataFrame:
@@ -71,7 +78,7 @@ def write_project(kind: str, folder: Path) -> None:
     """Write the files that a person would have written."""
     (folder / CONFIG).parent.mkdir(parents=True)
     (folder / CONFIG).write_text(yaml.safe_dump({"paths": PATHS, "lifecycle": LIFECYCLE, **SERVICE}, sort_keys=False))
-    (folder / PARAMS).write_text(PARAMETERS)
+    (folder / PARAMS).write_text(write_parameters(kind))
     (folder / "schema.yaml").write_text(SCHEMA + TARGETS[kind])
     (folder / "dvc.yaml").write_text(DVC)
     make_rows(kind).to_csv(folder / "source.csv", index=False)

@@ -3,17 +3,14 @@
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 from pydantic import PositiveFloat, PositiveInt
 
+from {{ cookiecutter.__package_name }}_pipeline.dataset import Dataset, Folds, Indices
 from {{ cookiecutter.__package_name }}_pipeline.fetch import fetch_tables
-from {{ cookiecutter.__package_name }}_pipeline.metrics import Metrics
-from {{ cookiecutter.__package_name }}_pipeline.project import Strict
+from {{ cookiecutter.__package_name }}_pipeline.metrics import Answers, Metric
+from {{ cookiecutter.__package_name }}_pipeline.params import SplitParams, Strict
 from {{ cookiecutter.__package_name }}_pipeline.recipe import Recipe
 from {{ cookiecutter.__package_name }}_predict import Contract
-
-Array = npt.NDArray[Any]
 
 
 class Parameters(Strict):
@@ -40,34 +37,40 @@ def build(contract: Contract, parameters: Parameters, seed: int) -> Any:
     return make_pipeline(fill, preprocessing.StandardScaler(), model)
 
 
-def split(table: pa.Table, contract: Contract, holdout_share: float, seed: int) -> tuple[pa.Table, pa.Table]:
-    """Return the training rows and the holdout."""
-    from {{ cookiecutter.__package_name }}_pipeline.splits import random_split
+def split(rows: Dataset, how: SplitParams, seed: int) -> Indices:
+    """Return the rows of the holdout."""
+    from {{ cookiecutter.__package_name }}_pipeline.splits import hold_out
 
-    classes = table.column(contract.target_name).to_numpy() if contract.classes else None
-    return random_split(table, holdout_share, seed, stratify=classes)
+    return hold_out(rows, how, seed)
 
 
-def accuracy(target: Array, outputs: Array) -> float:
+def folds(rows: Dataset, how: SplitParams, seed: int) -> Folds:
+    """Return the folds of the training rows."""
+    from {{ cookiecutter.__package_name }}_pipeline.splits import make_folds
+
+    return make_folds(rows, how, seed)
+
+
+def accuracy(answers: Answers) -> float:
     """Return the share of rows that are right."""
-    return float((outputs.argmax(axis=1) == target).mean())
+    return float((answers.predicted == answers.target).mean())
 
 
-def balanced_accuracy(target: Array, outputs: Array) -> float:
+def balanced_accuracy(answers: Answers) -> float:
     """Return the mean over the classes of the share of their rows that is right."""
-    right = outputs.argmax(axis=1) == target
-    return float(np.mean([right[target == code].mean() for code in np.unique(target)]))
+    right = answers.predicted == answers.target
+    return float(np.mean([right[answers.target == code].mean() for code in np.unique(answers.target)]))
 
 
-def r2(target: Array, outputs: Array) -> float:
+def r2(answers: Answers) -> float:
     """Return the coefficient of determination; not a number for a single row."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return float(1 - ((target - outputs[:, 0]) ** 2).mean() / target.var())
+        return float(1 - ((answers.target - answers.predicted) ** 2).mean() / answers.target.var())
 
 
-def mae(target: Array, outputs: Array) -> float:
+def mae(answers: Answers) -> float:
     """Return the mean absolute error."""
-    return float(np.abs(target - outputs[:, 0]).mean())
+    return float(np.abs(answers.target - answers.predicted).mean())
 
 
 RECIPE = Recipe(
@@ -76,8 +79,11 @@ RECIPE = Recipe(
     split=split,
     estimator=build,
     parameters=Parameters,
-    metrics=Metrics(
-        classification={"accuracy": accuracy, "balanced_accuracy": balanced_accuracy},
-        regression={"r2": r2, "mae": mae},
-    ),
+    folds=folds,
+    metrics={
+        "accuracy": Metric(accuracy),
+        "balanced_accuracy": Metric(balanced_accuracy),
+        "r2": Metric(r2),
+        "mae": Metric(mae, less_is_better=True),
+    },
 )

@@ -19,10 +19,14 @@ from {{ cookiecutter.__package_name }}_pipeline.compare import (
     measure_outcomes,
 )
 from {{ cookiecutter.__package_name }}_pipeline.dataset import load_dataset, read_table
+from {{ cookiecutter.__package_name }}_pipeline.metrics import Answers, Metric, find_metrics
+from {{ cookiecutter.__package_name }}_pipeline.params import MetricsParams
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
+from {{ cookiecutter.__package_name }}_predict.artefact import Decision
 from {{ cookiecutter.__package_name }}_predict.cli import main
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.encoding import Encoded, Encoder
+from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
 from machinery.small_recipe import RECIPE
@@ -38,7 +42,13 @@ def load(project: Project) -> tuple[Model, pa.Table]:
 
 def look(new: Model, old: Model, rows: pa.Table, settings: Bootstrap = SETTINGS) -> Comparison:
     """Return a comparison by the small project's metrics."""
-    return compare(new, old, rows, RECIPE.metrics, 0.05, settings)
+    return compare(new, old, rows, metrics_for(new.contract), 0.05, settings)
+
+
+def metrics_for(contract: Contract, main: str = "") -> dict[str, Metric]:
+    """Return the metrics of the small project, the main one first."""
+    params = MetricsParams(main=main or ("balanced_accuracy" if contract.classes else "r2"))
+    return find_metrics(RECIPE.metrics, params, contract)
 
 
 def test_model_is_no_worse_than_itself(evaluated: Project) -> None:
@@ -118,9 +128,42 @@ class _Noisy:
     def encoder(self) -> Encoder:
         return self._model.encoder
 
+    @property
+    def decision(self) -> Decision:
+        return self._model.decision
+
     def run(self, rows: Encoded) -> np.ndarray:
         codes = np.abs(rows.numbers[:, 0] * 1000).astype(int) % 1000
         return np.asarray(self._model.run(rows) * (1 + self._errors[codes][:, None]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "main"), [("regression", "mae"), ("classification", "log_loss"), ("binary", "roc_auc")]
+)
+def test_models_are_compared_by_any_metric(evaluated: Project, with_params: WithParams, main: str) -> None:
+    model, rows = load(evaluated)
+    train.run(with_params(evaluated, "train", trees=1, learning_rate=0.01))
+    worse, metrics = Model.load(evaluated.paths.candidate), metrics_for(evaluated.contract, main)
+    found = compare(worse, model, rows, metrics, 0.05, replace(SETTINGS, resamples=100))
+    assert not found.passed
+    assert found.low <= found.high < 0
+    assert compare(model, worse, rows, metrics, 0.05, replace(SETTINGS, resamples=100)).low > 0
+
+
+def test_metric_of_the_teams_own_may_use_the_rows(evaluated: Project) -> None:
+    def weighted(answers: Answers) -> float:
+        right = answers.predicted == answers.target if evaluated.contract.classes else answers.target * 0 + 1
+        return float(np.average(right, weights=answers.values("length")))
+
+    model, rows = load(evaluated)
+    params = MetricsParams(main="weighted")
+    metrics = find_metrics({"weighted": Metric(weighted)}, params, evaluated.contract)
+    found = compare(model, model, rows, metrics, 0.05, replace(SETTINGS, resamples=60))
+    assert (found.low, found.high, found.metric) == (0, 0, "weighted")
+    numbers = np.arange(50.0) % 2
+    columns = {f"output_{index}": numbers for index in range(len(evaluated.contract.classes) or 1)}
+    with pytest.raises(DataError, match="weighted cannot be computed from the outputs alone"):
+        measure_outcomes(pa.table({"target": numbers, **columns}), evaluated.contract, metrics, SETTINGS)
 
 
 @pytest.mark.parametrize("kind", ["regression"])
@@ -154,7 +197,7 @@ def test_outcomes_are_measured_as_the_evaluation_measures(evaluated: Project) ->
     outputs = model.run(dataset.encode(model.encoder)).astype(float)
     columns = {f"output_{index}": column for index, column in enumerate(outputs.T)}
     table = pa.table({"target": dataset.target, **columns})
-    found = measure_outcomes(table, evaluated.contract, RECIPE.metrics, SETTINGS)
+    found = measure_outcomes(table, evaluated.contract, evaluated.metrics, SETTINGS)
     assert found["metrics"] == json.loads(evaluated.paths.metrics.read_text())["model"]
     assert isinstance(found["metrics"], dict)
     metric = found["metrics"][found["metric"]]

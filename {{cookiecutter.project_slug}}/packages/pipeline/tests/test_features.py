@@ -18,7 +18,7 @@ from {{ cookiecutter.__package_name }}_pipeline.export import check_graph, run_g
 from {{ cookiecutter.__package_name }}_pipeline.expressions import FeatureError
 from {{ cookiecutter.__package_name }}_pipeline.feature_graph import MATRIX, write_graph
 from {{ cookiecutter.__package_name }}_pipeline.features import FeatureMaker, Features
-from {{ cookiecutter.__package_name }}_pipeline.splits import make_folds
+from {{ cookiecutter.__package_name }}_pipeline.splits import inner_folds
 from {{ cookiecutter.__package_name }}_predict import Contract
 from {{ cookiecutter.__package_name }}_predict.encoding import Encoded
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
@@ -198,7 +198,7 @@ def test_no_row_sees_its_own_target(rows: Dataset) -> None:
     maker = FeatureMaker(CONTRACT, lambda c, _: {"shop": c.shop})
     whole = maker.learn(noise)
     seen = whole.compute(noise.encode(whole.encoder))[:, 0]
-    unseen = maker.cross_fit(noise, make_folds(noise, seed=1))[:, 0]
+    unseen = maker.cross_fit(noise, inner_folds(noise, seed=1))[:, 0]
     target = noise.target
     assert np.corrcoef(seen, target)[0, 1] > 0.5
     assert abs(np.corrcoef(unseen, target)[0, 1]) < 0.2
@@ -213,7 +213,7 @@ def test_fit_makes_tables_from_the_rows_of_other_folds(rows: Dataset) -> None:
         return {"mean": frame.groupby("shop")["price"].mean().to_dict()}
 
     maker = FeatureMaker(CONTRACT, lambda c, f: {"mean": f.lookup(c.shop, f.fitted["mean"], default=0)}, fit)
-    folds = make_folds(rows, seed=1)
+    folds = inner_folds(rows, seed=1)
     matrix = maker.cross_fit(rows, folds)
     assert sorted(set(seen)) == sorted({len(rows), *(len(others) for others, _ in folds)})
     others, these = folds[0]

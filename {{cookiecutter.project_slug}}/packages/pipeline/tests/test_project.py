@@ -16,9 +16,14 @@ pytestmark = pytest.mark.parametrize("kind", ["regression"])
     [
         ("seed: 7", "sead: 7", "params.yaml:1: sead: unknown key"),
         ("seed: 7\n", "", "params.yaml:1: seed: Field required"),
-        ("0.25", "2", "params.yaml:3: split.holdout_share: Input should be less than 1 (found '2')"),
-        ("boosting\n", "booster\n", "params.yaml:5: train.model: Input should be"),
-        ("trees: 20", "trees: many", "params.yaml:6: train.trees: Input should be a valid integer"),
+        ("0.25", "2", "params.yaml:3: split.holdout: Input should be less than 1 (found '2')"),
+        ("boosting\n", "booster\n", "params.yaml:6: train.model: Input should be"),
+        ("trees: 20", "trees: many", "params.yaml:7: train.trees: Input should be a valid integer"),
+        ("[mae]", "[precise]", "metrics: 'precise' is neither in metrics.py nor a scorer of scikit-learn"),
+        ("[mae]", "[mae], slices: [size]", "metrics.slices: 'size' is no feature; expected length, count"),
+        ("[mae]", "[mae], threshold: 0.3", "threshold are for two classes, and the target has a number; remove them"),
+        ("minimum: {}", "minimum: {mae: 1}", "gate.minimum: of mae, less is better; limit it under gate.maximum"),
+        ("maximum: {}", "maximum: {r2: 1}", "gate.maximum: of r2, more is better; limit it under gate.minimum"),
     ],
 )
 def test_parameter_that_is_wrong_is_refused_by_name(old: str, new: str, message: str) -> None:
@@ -38,7 +43,7 @@ def test_path_that_is_unknown_is_refused_by_name() -> None:
 @pytest.mark.usefixtures("project")
 def test_limit_on_an_unknown_metric_is_refused_before_anything_runs() -> None:
     PARAMS.write_text(PARAMS.read_text().replace("minimum: {}", "minimum: {accuracy: 0.5}"))
-    with pytest.raises(ConfigError, match="no metric is named 'accuracy'; expected r2, mae"):
+    with pytest.raises(ConfigError, match="gate.minimum: accuracy is not measured .metrics.also., only r2, mae"):
         Project.load(RECIPE)
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from {{ cookiecutter.__package_name }}_pipeline.dataset import load_dataset, read_table
 from {{ cookiecutter.__package_name }}_pipeline.features import FeatureMaker
+from {{ cookiecutter.__package_name }}_pipeline.metrics import Answers, measure
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
 from {{ cookiecutter.__package_name }}_predict import Contract
 from {{ cookiecutter.__package_name }}_train import recipe
@@ -24,17 +25,21 @@ def test_source_writes_tables(run: Run, project: Project) -> None:
     assert list((run.folder / project.paths.raw).iterdir())
 
 
-def test_split_uses_each_row_once_and_is_repeatable(run: Run, project: Project) -> None:
-    table = read_table(run.folder / project.paths.clean)
-    numbered = table.append_column("row number", [range(table.num_rows)])
-    share, seed = project.params.split.holdout_share, project.params.seed
-    train, holdout = RECIPE.split(numbered, project.contract, share, seed)
-    rows = [part.column("row number").to_pylist() for part in (train, holdout)]
-    assert rows[0]
-    assert rows[1]
-    assert not set(rows[0]) & set(rows[1])
-    again = RECIPE.split(numbered, project.contract, share, seed)
-    assert [part.column("row number").to_pylist() for part in again] == rows
+def test_split_is_repeatable_and_leaves_rows_to_train_on(run: Run, project: Project, contract: Contract) -> None:
+    rows = load_dataset(read_table(run.folder / project.paths.clean), contract)
+    how, seed = project.params.split, project.params.seed
+    holdout = RECIPE.split(rows, how, seed)
+    assert 0 < len(set(holdout.tolist())) == len(holdout) < len(rows)
+    np.testing.assert_array_equal(RECIPE.split(rows, how, seed), holdout)
+
+
+def test_folds_measure_on_other_rows_than_they_fit_on(run: Run, project: Project, contract: Contract) -> None:
+    rows = load_dataset(read_table(run.folder / project.paths.train), contract)
+    folds = RECIPE.folds(rows, project.params.split, project.params.seed)
+    assert folds
+    for fitted, measured in folds:
+        assert len(measured)
+        assert not np.intersect1d(fitted, measured).size
 
 
 def test_features_vary(run: Run, project: Project, contract: Contract) -> None:
@@ -46,11 +51,10 @@ def test_features_vary(run: Run, project: Project, contract: Contract) -> None:
 
 
 def test_metrics_are_numbers(run: Run, project: Project, contract: Contract) -> None:
-    dataset = load_dataset(pq.read_table(run.folder / project.paths.holdout), contract)
-    outputs = run.model.run(dataset.encode(run.model.encoder)).astype(np.float64)
-    target = dataset.target.astype(int) if contract.classes else dataset.target
-    for name, metric in RECIPE.metrics.of(contract).items():
-        assert np.isfinite(metric(target, outputs)), name
+    rows = load_dataset(pq.read_table(run.folder / project.paths.holdout), contract)
+    outputs = run.model.run(rows.encode(run.model.encoder)).astype(np.float64)
+    found = measure(Answers(contract, rows.target, outputs, run.model.decision, rows), project.metrics)
+    assert set(found) == {project.params.metrics.main, *project.params.metrics.also}
 
 
 @pytest.mark.parametrize("stage", ["ingest", "split", "train", "evaluate", "gate"])

@@ -16,13 +16,12 @@ from {{ cookiecutter.__package_name }}_operate.monitoring.predictions import rea
 from {{ cookiecutter.__package_name }}_operate.monitoring.predictions import read_table as read_rows
 from {{ cookiecutter.__package_name }}_operate.monitoring.report import render, write_report
 from {{ cookiecutter.__package_name }}_pipeline.dataset import load_dataset, read_table
-from {{ cookiecutter.__package_name }}_pipeline.metrics import measure
+from {{ cookiecutter.__package_name }}_pipeline.metrics import Answers, measure
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
 from .conftest import LIFECYCLE, write_scored
-from machinery.small_recipe import RECIPE
 
 
 @pytest.fixture
@@ -47,9 +46,8 @@ def test_metrics_are_those_of_the_evaluation(
     report = look(model, rows, truth, tmp_path)
     assert (report.rows, report.waiting, report.unknown, report.refused) == (len(rows), 0, 0, 0)
     dataset = load_dataset(read_table(evaluated.paths.clean), evaluated.contract)
-    expected = measure(
-        dataset.target, model.run(dataset.encode(model.encoder)).astype(float), evaluated.contract, RECIPE.metrics
-    )
+    outputs = model.run(dataset.encode(model.encoder)).astype(float)
+    expected = measure(Answers(evaluated.contract, dataset.target, outputs), evaluated.metrics)
     assert report.metrics == pytest.approx(expected, rel=1e-4)
     assert report.holdout == json.loads(evaluated.paths.metrics.read_text())["model"]
     assert not report.alarms
@@ -134,6 +132,6 @@ def test_chance_alone_raises_no_alarm(model: Model, rows: pd.DataFrame, truth: p
     wrong["kind"] = answers
     wrong.to_csv(tmp_path / "outcomes.csv", index=False)
     report = join(model, scored, read_outcomes(str(tmp_path / "outcomes.csv")), LIFECYCLE)
-    assert report.high is not None
-    assert report.high > report.metrics["balanced_accuracy"]
+    assert report.best is not None
+    assert report.best > report.metrics["balanced_accuracy"]
     assert not report.alarms

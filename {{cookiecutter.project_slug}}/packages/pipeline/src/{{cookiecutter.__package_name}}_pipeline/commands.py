@@ -58,12 +58,12 @@ def compare(
     from .compare import Bootstrap
     from .compare import compare as run
     from .dataset import read_table
-    from .recipe import load_recipe
+    from .project import Project
 
     models, table = (Model.load(new), Model.load(old)), read_table(holdout)
     if names := models[1].contract.differences(models[0].contract):
         raise DataError(f"{new} and {old} cannot be compared: their contracts differ in {', '.join(names)}")
-    found = run(*models, table, load_recipe().metrics, margin, Bootstrap(confidence, resamples))
+    found = run(*models, table, Project.load().metrics, margin, Bootstrap(confidence, resamples))
     facts = {**asdict(found), "passed": found.passed, "text": str(found)}
     typer.echo(json.dumps(facts) if as_json else found)
 
@@ -79,8 +79,10 @@ def measure(
 
     from .compare import Bootstrap, measure_outcomes
     from .dataset import read_table
-    from .recipe import load_recipe
+    from .metrics import find_metrics
+    from .project import Project
 
-    settings = Bootstrap(confidence, resamples)
-    found = measure_outcomes(read_table(outputs), load_contract(contract), load_recipe().metrics, settings)
+    project, known = Project.load(), load_contract(contract)
+    metrics = find_metrics(project.recipe.metrics, project.params.metrics, known)
+    found = measure_outcomes(read_table(outputs), known, metrics, Bootstrap(confidence, resamples))
     typer.echo(json.dumps(found, indent=2))

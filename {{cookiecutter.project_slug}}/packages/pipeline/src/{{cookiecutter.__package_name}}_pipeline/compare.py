@@ -1,5 +1,6 @@
 """Compare two models on the same rows, by a paired bootstrap of the main metric."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +9,14 @@ import pyarrow as pa
 from scipy.stats import bootstrap
 
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
+from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
 from .dataset import load_dataset
-from .metrics import Metrics, main_metric, measure, shorten
+from .metrics import Answers, Metric, Metrics, measure, shorten, try_metric
 
+QUICK = ("balanced_accuracy", "r2")  # resampled at once, from a score of each row
+MOST_RESAMPLES = 1000  # of other metrics
 LEAST_ROWS = 30
 MOST_NUMBERS = 10_000_000  # in memory at the same time
 Floats = npt.NDArray[np.float64]
@@ -70,27 +74,76 @@ def compare(
         new: the candidate.
         old: the current model.
         holdout: rows and targets, under the contract of both.
-        metrics: the metrics of the recipe.
+        metrics: of the project, the main one first.
         margin: how much worse the new model's main metric may be.
         settings: of the bootstrap.
     """
-    contract, dataset = new.contract, load_dataset(holdout, new.contract)
-    target = dataset.target
-    outputs = [model.run(dataset.encode(model.encoder)).astype(np.float64) for model in (new, old)]
-    wins = [score_rows(output, target, contract) for output in outputs]
-    low, high = resample(wins[0] - wins[1], target, contract, settings)
-    metric = main_metric(contract)
-    found, before = (measure(target, output, contract, metrics)[metric] for output in outputs)
-    return Comparison(metric, before, found, low, high, len(target), margin)
+    rows = load_dataset(holdout, new.contract)
+    answers = [
+        Answers(
+            new.contract, rows.target, model.run(rows.encode(model.encoder)).astype(np.float64), model.decision, rows
+        )
+        for model in (new, old)
+    ]
+    name = next(iter(metrics))
+    found, before = (measure(part, {name: metrics[name]})[name] for part in answers)
+    low, high = resample(answers, name, metrics[name], settings)
+    return Comparison(name, before, found, low, high, len(rows), margin)
 
 
-def resample(scores: Floats, target: Floats, contract: Contract, settings: Bootstrap) -> tuple[float, float]:
-    """Return the confidence interval of the metric, from row scores (see `score_rows`) and targets of shape (rows,).
+def measure_outcomes(outputs: pa.Table, contract: Contract, metrics: Metrics, settings: Bootstrap) -> dict[str, object]:
+    """Return the metrics of outputs for known targets, and the confidence interval of the main metric.
 
-    With fewer than `LEAST_ROWS` it is unbounded: so few rows do not represent the others.
+    Metrics of the team's own that need the rows are left out.
+
+    Args:
+        outputs: a column `target` and the columns `output_0`, …, as the model computes them.
+        contract: the contract of the model.
+        metrics: of the project, the main one first.
+        settings: of the bootstrap.
     """
+    target = outputs.column("target").to_numpy()
+    made = np.column_stack([outputs.column(name).to_numpy() for name in outputs.column_names if name != "target"])
+    answers, main = Answers(contract, target, made), next(iter(metrics))
+    found = {name: value for name, metric in metrics.items() for value in try_metric(answers, name, metric)}
+    if main not in found:
+        raise DataError(f"{main} cannot be computed from the outputs alone; name another main metric in params.yaml")
+    low, high = resample([answers], main, metrics[main], settings)
+    return {"metric": main, "metrics": found, "low": low, "high": high, "less_is_better": metrics[main].less_is_better}
+
+
+def resample(answers: Sequence[Answers], name: str, metric: Metric, settings: Bootstrap) -> tuple[float, float]:
+    """Return the confidence interval of a metric or, of two models' answers to the same rows, of their difference.
+
+    A difference is positive if the first model is better. With fewer than `LEAST_ROWS` the interval is unbounded: so
+    few rows do not represent the others.
+    """
+    target, contract = answers[0].target, answers[0].contract
     if len(target) < LEAST_ROWS:
         return -np.inf, np.inf
+    if name in QUICK and all(part.decision.threshold is None for part in answers):
+        scores = [score_rows(part.outputs, target, contract) for part in answers]
+        low, high = _resample_quickly(
+            scores[0] - scores[1] if len(scores) > 1 else scores[0], target, contract, settings
+        )
+        base = 0 if contract.classes or len(scores) > 1 else 1  # r² is one plus the mean of the row scores
+        return shorten(base + low), shorten(base + high)
+    rng = np.random.default_rng(settings.seed)
+    values = []
+    for _ in range(min(settings.resamples, MOST_RESAMPLES)):
+        drawn = rng.integers(0, len(target), len(target))
+        found = [value for part in answers for value in try_metric(part.take(drawn), name, metric)]
+        if len(found) == len(answers):  # a sample may have one class
+            values.append(found[0] - found[1] if len(found) > 1 else found[0])
+    if len(values) < MOST_RESAMPLES / 20:
+        return -np.inf, np.inf
+    if metric.less_is_better and len(answers) > 1:
+        values = [-value for value in values]
+    low, high = np.quantile(values, [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2])
+    return shorten(low), shorten(high)
+
+
+def _resample_quickly(scores: Floats, target: Floats, contract: Contract, settings: Bootstrap) -> tuple[float, float]:
     interval = bootstrap(
         (scores, target),
         _balanced_mean if contract.classes else _share_of_variance,
@@ -102,24 +155,7 @@ def resample(scores: Floats, target: Floats, contract: Contract, settings: Boots
         batch=max(1, MOST_NUMBERS // len(target)),
         rng=np.random.default_rng(settings.seed),
     ).confidence_interval
-    return shorten(interval.low), shorten(interval.high)
-
-
-def measure_outcomes(outputs: pa.Table, contract: Contract, metrics: Metrics, settings: Bootstrap) -> dict[str, object]:
-    """Return the metrics of outputs for known targets, and the confidence interval of the main metric.
-
-    Args:
-        outputs: a column `target` and the columns `output_0`, …, as the model computes them.
-        contract: the contract of the model.
-        metrics: the metrics of the recipe.
-        settings: of the bootstrap.
-    """
-    target = outputs.column("target").to_numpy()
-    made = np.column_stack([outputs.column(name).to_numpy() for name in outputs.column_names if name != "target"])
-    found = measure(target, made, contract, metrics)
-    low, high = resample(score_rows(made, target, contract), target, contract, settings)
-    base = 0 if contract.classes else 1  # r² is one plus the mean of the row scores
-    return {"metric": main_metric(contract), "metrics": found, "low": base + low, "high": base + high}
+    return interval.low, interval.high
 
 
 def score_rows(outputs: Floats, target: Floats, contract: Contract) -> Floats:

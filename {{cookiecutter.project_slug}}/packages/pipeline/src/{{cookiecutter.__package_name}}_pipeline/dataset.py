@@ -16,6 +16,7 @@ from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_predict.fields import Category
 
 Indices = npt.NDArray[np.int64]
+Folds = list[tuple[Indices, Indices]]
 
 
 @dataclass(frozen=True)

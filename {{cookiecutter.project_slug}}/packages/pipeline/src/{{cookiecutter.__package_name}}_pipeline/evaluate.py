@@ -1,5 +1,7 @@
 """Stage 5: predict for the holdout with the code that production runs, and measure the result."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -7,15 +9,17 @@ from {{ cookiecutter.__package_name }}_predict.artefact import agree
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.encoding import Encoded
-from {{ cookiecutter.__package_name }}_predict.errors import ProjectError
+from {{ cookiecutter.__package_name }}_predict.errors import DataError, ProjectError
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
 from .dataset import Dataset, load_dataset, read_table
-from .metrics import measure, shorten
+from .importance import measure_importance
+from .metrics import Answers, measure, measure_slices, shorten
 from .metrics_file import Evaluation
 from .model_card import write_card
 from .plots import write_plots
 from .project import Project
+from .scores import CrossValidation
 
 
 class SkewError(ProjectError):
@@ -24,22 +28,37 @@ class SkewError(ProjectError):
 
 def run(project: Project) -> None:
     """Check the candidate for skew, measure it on the holdout, and write metrics, plots and the model card."""
-    paths, contract, metrics = project.paths, project.contract, project.recipe.metrics
+    paths, contract, metrics = project.paths, project.contract, project.metrics
     model = Model.load(paths.candidate, contract=contract)
     train = load_dataset(read_table(paths.train), contract)
     holdout = load_dataset(read_table(paths.holdout), contract)
     skew = measure_skew(model, train.encode(model.encoder), _reference(project))
     outputs = model.run(holdout.encode(model.encoder)).astype(np.float64)
+    answers = Answers(contract, holdout.target, outputs, model.decision, holdout)
+    dummy = replace(answers, outputs=dummy_outputs(train, len(holdout), contract))
     evaluation = Evaluation(
-        model=measure(holdout.target, outputs, contract, metrics),
-        dummy=measure(holdout.target, dummy_outputs(train, len(holdout.target), contract), contract, metrics),
-        rows={"train": len(train.target), "holdout": len(holdout.target)},
+        model=measure(answers, metrics) | measure_coverage(answers),
+        dummy=measure(dummy, metrics),
+        main=project.params.metrics.main,
+        less_is_better=[name for name, metric in metrics.items() if metric.less_is_better],
+        slices=measure_slices(answers, metrics, project.params.metrics.slices),
+        importance=measure_importance(model, holdout, *next(iter(metrics.items())), project.params.seed),
+        cross_validation=_read_scores(project),
+        rows={"train": len(train), "holdout": len(holdout)},
         skew=skew,
     )
     with whole_file(paths.metrics) as file:
         file.write(evaluation.model_dump_json(indent=2).encode() + b"\n")
-    write_plots(paths.plots, holdout.target, outputs, contract)
+    write_plots(paths.plots, answers, evaluation)
     write_card(paths.card, model, evaluation)
+
+
+def _read_scores(project: Project) -> CrossValidation:
+    path = project.paths.cross_validation
+    try:
+        return CrossValidation.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}); run the stages before this one (dvc repro)") from error
 
 
 def measure_skew(model: Model, rows: Encoded, reference: npt.NDArray[np.float64]) -> float:
@@ -58,6 +77,15 @@ def measure_skew(model: Model, rows: Encoded, reference: npt.NDArray[np.float64]
             "a step of the pipeline converts to ONNX differently: change that step"
         )
     return shorten(np.abs(outputs - reference).max())
+
+
+def measure_coverage(answers: Answers) -> dict[str, float]:
+    """Return the share of the rows whose target is within the interval, if the model gives one."""
+    decision, predicted = answers.decision, answers.outputs[:, 0]
+    if decision.coverage is None:
+        return {}
+    within = (answers.target >= predicted - decision.below) & (answers.target <= predicted + decision.above)
+    return {"interval_coverage": shorten(float(within.mean()))}
 
 
 def dummy_outputs(train: Dataset, rows: int, contract: Contract) -> npt.NDArray[np.float64]:

@@ -23,11 +23,11 @@ from {{ cookiecutter.__package_name }}_predict.artefact import (
     ReferenceStatistics,
     seal,
 )
-from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.encoding import Encoded, Words, length_of
 from {{ cookiecutter.__package_name }}_predict.fields import AnyField, Category, Text
 
 from .converters import Estimator, Outputs, convert
+from .cross_validation import compute_outputs
 from .dataset import Dataset
 from .expressions import FeatureError
 from .feature_graph import IR, MATRIX, OPSET, OPSET_ML, write_graph
@@ -69,13 +69,13 @@ def export(fitted: Fitted, rows: Dataset, lineage: Lineage) -> bytes:
     graph = write_graph(features)
     check_graph(graph, features, encoded, matrix)
     model = join(graph, convert(fitted.estimator, matrix.shape[1]))
-    outputs = compute_outputs(fitted.estimator, matrix, contract)
+    outputs = compute_outputs(fitted.estimator, matrix, len(contract.classes))
     metadata = {
         "baseline": describe_training(rows, encoded, features, outputs).model_dump_json(),
         "contract": contract.model_dump_json(),
         "decision": fitted.decision.model_dump_json(),
         "format": FORMAT,
-        "golden": make_golden(fitted, rows, float(np.abs(outputs).mean())).model_dump_json(),
+        "golden": make_golden(fitted, rows, encoded, float(np.abs(outputs).mean())).model_dump_json(),
         "lineage": lineage.model_dump_json(),
         "vocabulary": features.encoder.vocabulary.model_dump_json(),
     }
@@ -133,17 +133,10 @@ def check_graph(graph: ModelProto, features: Features, rows: Encoded, matrix: Ma
         )
 
 
-def compute_outputs(estimator: Estimator, matrix: Matrix, contract: Contract) -> Outputs:
-    """Return the library's outputs, of shape (rows, classes or 1): the reference for the exported model."""
-    if contract.classes:
-        return np.asarray(estimator.predict_proba(matrix), dtype=np.float64)
-    return np.asarray(estimator.predict(matrix), dtype=np.float64).reshape(-1, 1)
-
-
-def make_golden(fitted: Fitted, rows: Dataset, scale: float) -> Golden:
+def make_golden(fitted: Fitted, rows: Dataset, encoded: Encoded, scale: float) -> Golden:
     """Return rows that cover every kind of value: the range of each feature, missing ones and unknown ones.
 
-    They are composed feature by feature, so that no row of the training data ends up in the file.
+    They are composed feature by feature, and no row of the training data ends up in the file.
     """
     contract = rows.contract
     features = fitted.features
@@ -151,10 +144,15 @@ def make_golden(fitted: Fitted, rows: Dataset, scale: float) -> Golden:
     count = max(map(len, values.values()))
     columns = {name: pa.array(column[index % len(column)] for index in range(count)) for name, column in values.items()}
     checked = check_batch(pa.table(columns), contract.features, "the golden rows")
-    records = to_records(checked, contract.features)
+    records = [record for record in to_records(checked, contract.features) if not _is_known(record, encoded, features)]
     matrix = features.compute(features.encoder.encode(contract.check(records)))
-    outputs = compute_outputs(fitted.estimator, matrix, contract)
+    outputs = compute_outputs(fitted.estimator, matrix, len(contract.classes))
     return Golden(rows=records, outputs=outputs.tolist(), scale=scale)
+
+
+def _is_known(record: dict[str, object], rows: Encoded, features: Features) -> bool:
+    numbers = features.encoder.encode([record]).numbers
+    return bool((rows.numbers == numbers).all(axis=1).any())
 
 
 def _spread(name: str, field: AnyField, rows: Dataset, features: Features) -> list[object]:

@@ -1,7 +1,7 @@
 """Stage 6: accept a candidate as the model only if it is good enough, beats the dummy baseline, and has no leakage."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,9 +22,10 @@ from {{ cookiecutter.__package_name }}_predict.model import Model
 
 from .dataset import Dataset, load_dataset, read_table
 from .metadata import add_metadata
-from .metrics import main_metric, shorten
+from .metrics import shorten, worst_slice
 from .metrics_file import Evaluation, read_evaluation
-from .project import GateParams, Project
+from .params import GateParams
+from .project import Project
 
 FOLDS = 3
 LEAVES = 64
@@ -93,20 +94,31 @@ def list_gates(
         contract: says whether this is a classification.
     """
     model, dummy = evaluation.model, evaluation.dummy
-    main = main_metric(contract)
+    less, lowest = evaluation.less_is_better, "balanced_accuracy" if contract.classes else "r2"
     return [
         *(Gate(name, f"minimum.{name}", model[name], limit, at_least=True) for name, limit in params.minimum.items()),
         *(Gate(name, f"maximum.{name}", model[name], limit, at_least=False) for name, limit in params.maximum.items()),
+        *_limit_slices(evaluation, params),
+        *(
+            Gate(
+                f"{name}, no worse than the dummy baseline",
+                f"dummy.{name}",
+                model[name],
+                limit,
+                at_least=name not in less,
+            )
+            for name, limit in dummy.items()
+        ),
         Gate(
-            f"gain in {main} over the dummy baseline",
+            f"gain in {evaluation.main} over the dummy baseline",
             "min_gain_over_dummy",
-            round(model[main] - dummy[main], 6),
+            round(evaluation.gain, 6),
             params.min_gain_over_dummy,
             at_least=True,
         ),
         *(
             Gate(
-                f"leakage: {main} from {name} alone",
+                f"leakage: {lowest} from {name} alone",
                 "max_single_feature_score",
                 score,
                 params.max_single_feature_score,
@@ -115,6 +127,13 @@ def list_gates(
             for name, score in leaks.items()
         ),
     ]
+
+
+def _limit_slices(evaluation: Evaluation, params: GateParams) -> Iterator[Gate]:
+    for name, limit in params.worst_slice.items():
+        less = name in evaluation.less_is_better
+        label, found = worst_slice(name, evaluation.slices, less_is_better=less)
+        yield Gate(f"{name} in the worst slice, {label}", f"worst_slice.{name}", found, limit, at_least=not less)
 
 
 def score_single_features(dataset: Dataset, encoder: Encoder, seed: int) -> dict[str, float]:

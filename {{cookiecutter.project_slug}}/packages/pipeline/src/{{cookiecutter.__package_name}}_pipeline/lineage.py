@@ -11,7 +11,8 @@ from pathspec import GitIgnoreSpec
 from {{ cookiecutter.__package_name }}_predict.artefact import Lineage
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
 
-from .project import CONFIG, Params
+from .params import Params
+from .project import CONFIG
 
 DVC_YAML, DVC_IGNORE = Path("dvc.yaml"), Path(".dvcignore")
 

@@ -1,5 +1,6 @@
 """The model card: what the model is, how well it performs, and what it was made from."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
@@ -23,7 +24,7 @@ def write_card(path: Path, model: Model, evaluation: Evaluation) -> None:
 
 def render_card(model: Model, evaluation: Evaluation) -> str:
     """Return the card's text (see `write_card`)."""
-    contract, rows, scores, dummy = model.contract, evaluation.rows, evaluation.model, evaluation.dummy
+    contract, rows = model.contract, evaluation.rows
     kind = f"one of {', '.join(contract.classes)}" if contract.classes else contract.target_field.accepts
     fields = ((name, field.accepts, field.description) for name, field in contract.features.items())
     return "\n".join(
@@ -31,15 +32,22 @@ def render_card(model: Model, evaluation: Evaluation) -> str:
             f"# Model {model.version}",
             "",
             f"It predicts **{contract.target_name}** ({kind}).",
-            f"It was fitted on {rows['train']} rows and measured on {rows['holdout']} others.",
+            f"It was fitted on {rows['train']} rows and measured on {rows['holdout']} others, the holdout.",
+            *_describe_decision(model),
             "",
-            "## Results on the holdout",
+            "## Results",
+            "",
+            *_list_results(evaluation),
+            "",
+            *_list_slices(evaluation),
+            "## Features that matter",
+            "",
+            f"How much worse {evaluation.main} gets on the holdout if the values of one feature are shuffled:",
             "",
             *markdown_table(
-                ("metric", "model", "dummy baseline"), ((name, scores[name], dummy[name]) for name in scores)
+                ("feature", "loss", "spread"),
+                ((name, score.loss, score.spread) for name, score in evaluation.importance.items()),
             ),
-            "",
-            f"The exported file and the training library differ by at most {evaluation.skew} on the training rows.",
             "",
             "## Inputs",
             "",
@@ -49,9 +57,50 @@ def render_card(model: Model, evaluation: Evaluation) -> str:
             "",
             "## Made from",
             "",
+            f"The exported file and the training library differ by at most {evaluation.skew} on the training rows.",
+            "",
             *markdown_table(("input", "MD5"), model.lineage.inputs.items()),
             "",
             f"Parameters: `{model.lineage.params}`",
             "",
         ]
     )
+
+
+def _describe_decision(model: Model) -> Iterator[str]:
+    decision = model.decision
+    if decision.threshold is not None:
+        yield f"It predicts {model.contract.classes[1]} from a probability of {decision.threshold:.4g} on."
+    if decision.coverage is not None:
+        yield (
+            f"The interval around a prediction, from {decision.below:.4g} below to {decision.above:.4g} above, covers "
+            f"{decision.coverage:.0%} of the training rows, each predicted by a model without it."
+        )
+
+
+def _list_results(evaluation: Evaluation) -> list[str]:
+    """Return a table of the metrics; its head says on which rows they were computed."""
+    validation, rows = evaluation.cross_validation, evaluation.rows
+    header = ["metric", f"model, {rows['holdout']} holdout rows", "dummy baseline, the same rows"]
+    if validation is None:
+        return markdown_table(
+            header, ((name, value, evaluation.dummy.get(name, "")) for name, value in evaluation.model.items())
+        )
+    header.append(f"cross-validation, {validation.rows} training rows in {validation.folds} folds")
+    scores = {name: f"{score.mean} ± {score.spread}" for name, score in validation.metrics.items()}
+    return markdown_table(
+        header,
+        (
+            (name, value, evaluation.dummy.get(name, ""), scores.get(name, ""))
+            for name, value in evaluation.model.items()
+        ),
+    )
+
+
+def _list_slices(evaluation: Evaluation) -> Iterator[str]:
+    for feature, parts in evaluation.slices.items():
+        names = [name for name in evaluation.model if any(name in part for part in parts.values())]
+        yield from (f"## Results by {feature}, on the holdout", "")
+        cells = ((label, int(part["rows"]), *(part.get(name, "") for name in names)) for label, part in parts.items())
+        yield from markdown_table((feature, "rows", *names), cells)
+        yield ""

@@ -10,28 +10,32 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
-from {{ cookiecutter.__package_name }}_predict.contract import Contract
+
+from .metrics import Answers
+from .metrics_file import Evaluation
 
 BINS = 10
 MOST_POINTS = 2000
 MOST_PAIRS = 10_000
+MOST_BARS = 30
 Array = npt.NDArray[np.float64]
 
 
-def write_plots(folder: Path, target: Array, outputs: Array, contract: Contract) -> None:
-    """Write `confusion` and `calibration` for a classification, `residuals` for a regression, as CSV and PNG.
+def write_plots(folder: Path, answers: Answers, evaluation: Evaluation) -> None:
+    """Write `importance`, and `confusion` and `calibration` or, for a regression, `residuals`, as CSV and PNG.
 
     Args:
         folder: where to write them.
-        target: of shape (rows,).
-        outputs: of shape (rows, classes or 1).
-        contract: says which of the two this is.
+        answers: of the model to the holdout.
+        evaluation: its results, with the importance of each feature.
     """
+    _write_importance(folder, evaluation)
+    contract, target, outputs = answers.contract, answers.target, answers.outputs
     if not contract.classes:
         label = f"{contract.target_name} {getattr(contract.target_field, 'unit', '')}".strip()
         _write_residuals(folder, target, outputs[:, 0], label)
         return
-    _write_confusion(folder, target.astype(int), outputs.argmax(axis=1), contract.classes)
+    _write_confusion(folder, target.astype(int), answers.predicted, contract.classes)
     _write_calibration(folder, target.astype(int), outputs)
 
 
@@ -93,6 +97,20 @@ def _write_residuals(folder: Path, target: Array, predicted: Array, label: str) 
     axes.scatter([point[1] for point in points], [point[2] for point in points], s=12, alpha=0.7)
     axes.set(xlabel=f"predicted {label}", ylabel="actual - predicted", title="Residuals, holdout")
     _write_picture(folder / "residuals.png", figure)
+
+
+def _write_importance(folder: Path, evaluation: Evaluation) -> None:
+    found = list(evaluation.importance.items())
+    rows = ((name, score.loss, score.spread) for name, score in found)
+    _write_table(folder / "importance.csv", ("feature", "loss", "spread"), rows)
+    shown = found[:MOST_BARS][::-1]
+    figure = Figure(figsize=(5, 1 + 0.25 * len(shown)), layout="constrained")
+    axes = figure.subplots()
+    spreads = [score.spread for _, score in shown]
+    axes.barh(range(len(shown)), [score.loss for _, score in shown], xerr=spreads, color="#9ecae1")
+    axes.set_yticks(range(len(shown)), [name for name, _ in shown], parse_math=False)
+    axes.set(xlabel=f"loss of {evaluation.main} if shuffled", title="Permutation importance, holdout")
+    _write_picture(folder / "importance.png", figure)
 
 
 def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -1,8 +1,9 @@
 """The project's paths, parameters, contract and recipe, each read from its single source."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -10,16 +11,12 @@ from {{ cookiecutter.__package_name }}_predict.contract import Contract, load_co
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
 from {{ cookiecutter.__package_name }}_predict.yamlfile import load_yaml
 
+from .metrics import Metrics, find_metrics
+from .params import Params, Strict
 from .recipe import Recipe, load_recipe
 
 CONFIG = Path("config/default.yaml")
 PARAMS = Path("params.yaml")
-
-
-class Strict(BaseModel):
-    """Base of the parameters: unknown keys are rejected, and instances are immutable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Paths(Strict):
@@ -34,6 +31,7 @@ class Paths(Strict):
     train: Path
     holdout: Path
     candidate: Path
+    cross_validation: Path
     reference: Path
     metrics: Path
     plots: Path
@@ -50,37 +48,6 @@ class Config(BaseModel):
     paths: Paths
 
 
-class ValidateParams(Strict):
-    """How many rows may break the contract before the pipeline stops."""
-
-    max_rejected: Annotated[float, Field(ge=0, le=1)]
-
-
-class SplitParams(Strict):
-    """How much of the data is held out."""
-
-    holdout_share: Annotated[float, Field(gt=0, lt=1)]
-
-
-class GateParams(Strict):
-    """What a model must reach to pass the gate."""
-
-    minimum: dict[str, float]
-    maximum: dict[str, float]
-    min_gain_over_dummy: float
-    max_single_feature_score: float
-
-
-class Params(Strict):
-    """The whole of `params.yaml`; the type of the section `train` is the recipe's."""
-
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
-    validation: ValidateParams = Field(alias="validate")
-    split: SplitParams
-    train: Any
-    gate: GateParams
-
-
 @dataclass(frozen=True)
 class Project:
     """Everything that a stage needs."""
@@ -89,6 +56,33 @@ class Project:
     params: Params
     contract: Contract
     recipe: Recipe
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """The metrics that params.yaml names, the main one first.
+
+        Raises:
+            ConfigError: a name is unknown, or the gate limits what is not measured.
+        """
+        found, gate = find_metrics(self.recipe.metrics, self.params.metrics, self.contract), self.params.gate
+        coverage = ["interval_coverage"] if self.params.metrics.interval else []
+        for section, limits in (
+            ("minimum", gate.minimum),
+            ("maximum", gate.maximum),
+            ("worst_slice", gate.worst_slice),
+        ):
+            if unknown := [name for name in limits if name not in [*found, *coverage]]:
+                known = ", ".join([*found, *coverage])
+                raise ConfigError(
+                    f"{PARAMS}: gate.{section}: {unknown[0]} is not measured (metrics.also), only {known}"
+                )
+        for section, limits, less in (("minimum", gate.minimum, False), ("maximum", gate.maximum, True)):
+            if wrong := [name for name in limits if name in found and found[name].less_is_better != less]:
+                raise ConfigError(
+                    f"{PARAMS}: gate.{section}: of {wrong[0]}, {'more' if less else 'less'} is better; "
+                    f"limit it under gate.{'minimum' if less else 'maximum'}"
+                )
+        return found
 
     @classmethod
     def load(cls, recipe: Recipe | None = None) -> Self:
@@ -100,8 +94,6 @@ class Project:
         recipe = recipe or load_recipe()
         paths = load_yaml(CONFIG, Config).paths
         params = load_yaml(PARAMS, create_model("Params", __base__=Params, train=(recipe.parameters, ...)))
-        contract = load_contract(paths.contract)
-        known = recipe.metrics.of(contract)
-        if unknown := [name for name in (*params.gate.minimum, *params.gate.maximum) if name not in known]:
-            raise ConfigError(f"{PARAMS}: gate: no metric is named {unknown[0]!r}; expected {', '.join(known)}")
-        return cls(paths, params, contract, recipe)
+        project = cls(paths, params, load_contract(paths.contract), recipe)
+        _ = project.metrics  # a wrong name is found before anything runs
+        return project

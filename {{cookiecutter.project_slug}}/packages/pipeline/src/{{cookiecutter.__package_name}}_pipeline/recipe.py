@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
-import pyarrow as pa
 from pydantic import BaseModel
 
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
 
+from .dataset import Dataset, Folds, Indices
 from .metrics import Metrics
+from .params import SplitParams
 
 FeatureFunction = Callable[[Any, Any], dict[str, Any]]
 FitFunction = Callable[[Mapping[str, npt.NDArray[Any]]], dict[str, Any]]
@@ -27,16 +28,18 @@ class Recipe:
     Attributes:
         source: writes the tables at an address into an empty folder, as CSV or Parquet files.
         features: returns the columns that the estimator uses, by name, from those of the contract and functions.
-        split: splits a table into training rows and a holdout, given the holdout's share and a seed.
+        split: returns the numbers of the rows to hold out, given the section `split` of params.yaml and a seed.
+        folds: returns pairs of the training rows to fit on and the others, in the same way.
         estimator: returns an unfitted scikit-learn estimator, given the section `train` of params.yaml and a seed.
         parameters: the type of that section.
-        metrics: the metrics of an evaluation.
+        metrics: the team's own metrics.
         fit: returns tables for the features, made from the training rows; None if they need none.
     """
 
     source: Callable[[str, Path], None]
     features: FeatureFunction
-    split: Callable[[pa.Table, Contract, float, int], tuple[pa.Table, pa.Table]]
+    split: Callable[[Dataset, SplitParams, int], Indices]
+    folds: Callable[[Dataset, SplitParams, int], Folds]
     estimator: Callable[[Contract, Any, int], Any]
     parameters: type[BaseModel]
     metrics: Metrics

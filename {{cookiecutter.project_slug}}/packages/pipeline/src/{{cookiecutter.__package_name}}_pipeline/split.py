@@ -1,11 +1,13 @@
 """Stage 3: split the clean rows into training rows and the holdout with the team's function."""
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
-from .dataset import read_table
+from .dataset import load_dataset, read_table
 from .project import Project
 
 
@@ -13,16 +15,28 @@ def run(project: Project) -> None:
     """Write the training rows and the holdout.
 
     Raises:
-        DataError: the rows cannot be split, or one of the two parts is empty.
+        DataError: the rows cannot be split, one of the two parts is empty, or one has rows that leak into the other.
     """
-    paths, params = project.paths, project.params
+    from .splits import refuse_leaks  # imports scikit-learn, which not every team's split needs
+
+    paths, how = project.paths, project.params.split
     table = read_table(paths.clean)
-    train, holdout = project.recipe.split(table, project.contract, params.split.holdout_share, params.seed)
-    if not train.num_rows or not holdout.num_rows:
+    rows = load_dataset(table, project.contract)
+    chosen = np.asarray(project.recipe.split(rows, how, project.params.seed))
+    holdout = np.zeros(len(rows), dtype=bool)
+    if (
+        chosen.dtype.kind != "i"
+        or len(np.unique(chosen)) != len(chosen)
+        or not np.isin(chosen, np.arange(len(rows))).all()
+    ):
+        raise DataError(f"split.py returned {chosen!r:.80}, expected the numbers of the rows to hold out, each once")
+    holdout[chosen] = True
+    if holdout.all() or not holdout.any():
         raise DataError(
-            f"split.py returned {train.num_rows} training rows and a holdout of {holdout.num_rows} from "
-            f"{table.num_rows} rows; expected rows in both; correct split.py"
+            f"split.py holds out {int(holdout.sum())} of {len(rows)} rows; expected some, and others to train on: "
+            "correct split.py, split in params.yaml or the source"
         )
-    for path, part in ((paths.train, train), (paths.holdout, holdout)):
+    refuse_leaks(rows, holdout, how)
+    for path, part in ((paths.train, ~holdout), (paths.holdout, holdout)):
         with whole_file(path) as file:
-            pq.write_table(part, file)
+            pq.write_table(table.filter(pa.array(part)), file)

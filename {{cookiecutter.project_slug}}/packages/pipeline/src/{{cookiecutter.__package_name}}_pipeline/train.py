@@ -1,6 +1,7 @@
-"""Stage 4: fit the team's estimator, and export it with its features as an ONNX file."""
+"""Stage 4: cross-validate the team's recipe, fit it to all training rows, and export it as an ONNX file."""
 
-import numpy as np
+from functools import partial
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -8,44 +9,65 @@ from {{ cookiecutter.__package_name }}_predict.artefact import Decision
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
+from .cross_validation import compute_outputs, decide_answers, fit_estimator, predict_folds, summarise
 from .dataset import Dataset, load_dataset, read_table
-from .export import Fitted, compute_outputs, export
+from .export import Fitted, export
 from .features import FeatureMaker
 from .lineage import read_lineage
+from .metrics import NO_DECISION
 from .project import Project
-from .splits import make_folds
 
 
 def run(project: Project) -> None:
-    """Fit on the training rows; write the candidate, and the estimator's own outputs for the skew check."""
-    paths, contract = project.paths, project.contract
+    """Write the candidate, its cross-validated metrics, and the estimator's own outputs for the skew check."""
+    paths, params, contract = project.paths, project.params, project.contract
     rows = load_dataset(read_table(paths.train), contract)
-    fitted = fit(rows, project)
+    require_classes(rows)
+    maker = FeatureMaker(contract, project.recipe.features, project.recipe.fit)
+    build = partial(project.recipe.estimator, contract, params.train, params.seed)
+    made = predict_folds(rows, project.recipe.folds(rows, params.split, params.seed), maker, build, params.seed)
+    decision = decide_answers(rows, made, params.metrics)
+    validation = summarise(rows, made, project.metrics, decision)
+    fitted = fit(rows, project, decision)
     matrix = fitted.features.compute(rows.encode(fitted.features.encoder))
-    outputs = compute_outputs(fitted.estimator, matrix, contract)
-    model = export(fitted, rows, read_lineage(project.params))
+    outputs = compute_outputs(fitted.estimator, matrix, len(contract.classes))
+    model = export(fitted, rows, read_lineage(params))
+    with whole_file(paths.cross_validation) as file:
+        file.write(validation.model_dump_json(indent=2).encode() + b"\n")
     with whole_file(paths.candidate) as file:
         file.write(model)
     with whole_file(paths.reference) as file:
         pq.write_table(pa.table({f"output_{index}": column for index, column in enumerate(outputs.T)}), file)
 
 
-def fit(rows: Dataset, project: Project) -> Fitted:
+def fit(rows: Dataset, project: Project, decision: Decision = NO_DECISION) -> Fitted:
     """Fit the recipe's features and estimator to training rows.
 
     Raises:
         ConfigError: features.py or estimator.py does what a model file cannot carry.
-        DataError: a class of the contract does not occur, so the model could never predict it.
+        DataError: a category has too many values, or the estimator cannot be fitted.
     """
     contract, params, recipe = project.contract, project.params, project.recipe
-    present = set(rows.target.tolist())
+    maker = FeatureMaker(contract, recipe.features, recipe.fit)
+    build = partial(recipe.estimator, contract, params.train, params.seed)
+    return Fitted(maker.learn(rows), fit_estimator(rows, maker, build, params.seed), decision)
+
+
+def require_classes(rows: Dataset) -> None:
+    """Refuse training rows that a model cannot learn from.
+
+    Raises:
+        DataError: a class of the contract does not occur, so the model could never predict it, or all rows have the
+            same target.
+    """
+    contract, present = rows.contract, set(rows.target.tolist())
     if absent := [name for index, name in enumerate(contract.classes) if index not in present]:
         raise DataError(
             f"no training row has the {contract.target_name} {', '.join(absent)}; "
             "supply such rows or remove the value from schema.yaml"
         )
-    target = rows.target.astype(np.int64) if contract.classes else rows.target
-    maker = FeatureMaker(contract, recipe.features, recipe.fit)
-    matrix = maker.cross_fit(rows, make_folds(rows, params.seed) if maker.uses_target() else [])
-    estimator = recipe.estimator(contract, params.train, params.seed).fit(matrix, target)
-    return Fitted(maker.learn(rows), estimator, Decision())
+    if len(present) < 2:
+        raise DataError(
+            f"all {len(rows)} training rows have the same {contract.target_name}, {rows.target[0]:g}; there is nothing "
+            "to learn: supply rows with other values, or name another target"
+        )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from .errors import ModelError
 
@@ -47,6 +47,8 @@ class Decision(BaseModel):
         below: how far the interval reaches below the prediction.
         above: how far it reaches above.
     """
+
+    model_config = ConfigDict(frozen=True)
 
     threshold: float | None = None
     coverage: float | None = None

@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from {{ cookiecutter.__package_name }}_pipeline.project import Strict
+from {{ cookiecutter.__package_name }}_pipeline.params import Strict
 from {{ cookiecutter.__package_name }}_predict import Contract
 
 Share = Annotated[float, Field(gt=0, le=1)]

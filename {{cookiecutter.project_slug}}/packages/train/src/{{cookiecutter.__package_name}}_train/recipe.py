@@ -7,7 +7,9 @@ from . import estimator, features, metrics, source, split
 RECIPE = Recipe(
     source=source.read,
     features=features.features,
+    fit=getattr(features, "fit", None),
     split=split.split,
+    folds=split.folds,
     estimator=estimator.build,
     parameters=estimator.Parameters,
     metrics=metrics.METRICS,

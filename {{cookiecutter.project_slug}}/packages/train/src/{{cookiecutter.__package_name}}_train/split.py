@@ -1,12 +1,15 @@
-"""How rows are kept out of training."""
+"""How rows are held out of training, and how the others are divided for cross-validation."""
 
-import pyarrow as pa
+from {{ cookiecutter.__package_name }}_pipeline.dataset import Dataset, Folds, Indices
+from {{ cookiecutter.__package_name }}_pipeline.params import SplitParams
+from {{ cookiecutter.__package_name }}_pipeline.splits import hold_out, make_folds
 
-from {{ cookiecutter.__package_name }}_pipeline.splits import random_split
-from {{ cookiecutter.__package_name }}_predict import Contract
+
+def split(rows: Dataset, how: SplitParams, seed: int) -> Indices:
+    """Return the numbers of the rows to hold out: by share, time or group, as `split` in params.yaml says."""
+    return hold_out(rows, how, seed)
 
 
-def split(table: pa.Table, contract: Contract, holdout_share: float, seed: int) -> tuple[pa.Table, pa.Table]:
-    """Return the training rows and the holdout, drawn at random; each class keeps its share in both."""
-    classes = table.column(contract.target_name).to_numpy() if contract.classes else None
-    return random_split(table, holdout_share, seed, stratify=classes)
+def folds(rows: Dataset, how: SplitParams, seed: int) -> Folds:
+    """Return pairs of the training rows to fit on and those to measure on, in the same way."""
+    return make_folds(rows, how, seed)

@@ -37,7 +37,8 @@ class OutcomesReport:
         metrics: those of the evaluation, on these rows; empty if there are too few.
         holdout: the same metrics on the holdout.
         metric: the name of the main metric.
-        high: the upper end of its confidence interval on these rows; None if there are too few.
+        best: the better end of its confidence interval on these rows; None if there are too few.
+        less_is_better: whether less of it is better.
         allowed: how much of it may be lost.
     """
 
@@ -51,7 +52,8 @@ class OutcomesReport:
     metrics: dict[str, float]
     holdout: dict[str, float]
     metric: str
-    high: float | None
+    best: float | None
+    less_is_better: bool
     allowed: float
 
     @property
@@ -61,12 +63,16 @@ class OutcomesReport:
 
     @property
     def alarms(self) -> list[str]:
-        """An alarm, in words, if the main metric is significantly lower than allowed."""
-        expected = self.holdout.get(self.metric, -np.inf)
-        if self.high is None or self.high >= expected - self.allowed:
+        """An alarm, in words, if the main metric is significantly worse than allowed."""
+        expected = self.holdout.get(self.metric)
+        if self.best is None or expected is None:
             return []
+        loss = self.best - expected if self.less_is_better else expected - self.best
+        if loss <= self.allowed:
+            return []
+        side = "at least" if self.less_is_better else "at most"
         return [
-            f"{self.metric} is {self.metrics[self.metric]:.4g} on {self.rows} outcomes, at most {self.high:.4g}; "
+            f"{self.metric} is {self.metrics[self.metric]:.4g} on {self.rows} outcomes, {side} {self.best:.4g}; "
             f"it was {expected:.4g} on the holdout"
         ]
 
@@ -116,7 +122,7 @@ def join(model: Model, predictions: Predictions, outcomes: pa.Table, settings: L
     mine = [index for index in answers if _known(predictions, index)]
     known = [index for index in mine if predictions.keys[index] in truth]
     answered = {predictions.keys[index] for index in mine}
-    measured: dict[str, Any] = {"metric": "", "metrics": {}, "high": None}
+    measured: dict[str, Any] = {"metric": "", "metrics": {}, "high": None, "less_is_better": False}
     if len(known) >= settings.drift.min_rows:
         target = np.array([truth[predictions.keys[index]] for index in known])
         numbers = predictions.probabilities if contract.classes else np.array(predictions.answers, dtype=float)[:, None]
@@ -133,7 +139,8 @@ def join(model: Model, predictions: Predictions, outcomes: pa.Table, settings: L
         metrics=measured["metrics"],
         holdout=dict(holdout) if isinstance(holdout, dict) else {},
         metric=measured["metric"],
-        high=measured["high"],
+        best=measured["low" if measured["less_is_better"] else "high"],
+        less_is_better=measured["less_is_better"],
         allowed=settings.drift.loss,
     )
 

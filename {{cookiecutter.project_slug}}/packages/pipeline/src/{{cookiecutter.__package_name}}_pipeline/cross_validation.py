@@ -1,0 +1,131 @@
+"""Cross-validation on the training rows: the metrics that experiments are compared by, and what an answer adds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.progress import Progress
+
+from {{ cookiecutter.__package_name }}_predict.artefact import Decision
+from {{ cookiecutter.__package_name }}_predict.errors import DataError
+
+from .converters import Estimator, Outputs
+from .dataset import Dataset, Folds
+from .features import FeatureMaker
+from .metrics import Answers, Metrics, measure, shorten
+from .params import Costs, MetricsParams
+from .scores import CrossValidation, Score
+from .splits import inner_folds
+
+Build = Callable[[], Estimator]
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Outputs for rows of a fold, made without them."""
+
+    rows: npt.NDArray[np.int64]
+    outputs: Outputs
+
+
+def fit_estimator(rows: Dataset, maker: FeatureMaker, build: Build, seed: int) -> Estimator:
+    """Return an estimator, fitted to features that no row's own target has influenced.
+
+    Raises:
+        DataError: scikit-learn cannot fit these rows.
+    """
+    matrix = maker.cross_fit(rows, inner_folds(rows, seed) if maker.uses_target() else [])
+    target = rows.target.astype(np.int64) if rows.contract.classes else rows.target
+    try:
+        return build().fit(matrix, target)
+    except ValueError as error:
+        raise DataError(f"the estimator cannot be fitted to {len(rows)} rows: {str(error)[:300]}") from error
+
+
+def compute_outputs(estimator: Estimator, matrix: npt.NDArray[np.float32], classes: int) -> Outputs:
+    """Return the library's outputs, of shape (rows, classes or 1): the reference for the exported model."""
+    if not classes:
+        return np.asarray(estimator.predict(matrix), dtype=np.float64).reshape(-1, 1)
+    outputs = np.zeros((len(matrix), classes))
+    outputs[:, estimator.classes_.astype(int)] = estimator.predict_proba(matrix)  # a fold may lack a class
+    return outputs
+
+
+def predict_folds(rows: Dataset, folds: Folds, maker: FeatureMaker, build: Build, seed: int) -> list[OutOfFold]:
+    """Fit on the rows of each fold, and predict for the others; folds whose rows have one class only are left out.
+
+    Raises:
+        DataError: no fold is left.
+    """
+    found, classes = list[OutOfFold](), len(rows.contract.classes)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        for fitted, others in bar.track(folds, description="Cross-validating"):
+            part = rows.take(fitted)
+            if classes and len(np.unique(part.target)) < 2:
+                continue
+            features = maker.learn(part)
+            estimator = fit_estimator(part, maker, build, seed)
+            matrix = features.compute(rows.take(others).encode(features.encoder))
+            found.append(OutOfFold(others, compute_outputs(estimator, matrix, classes)))
+    if not found:
+        raise DataError(
+            f"each of {len(folds)} folds has one class only; supply more rows, or fewer folds (split.folds)"
+        )
+    return found
+
+
+def decide_answers(rows: Dataset, made: Sequence[OutOfFold], params: MetricsParams) -> Decision:
+    """Return the threshold or the interval that params.yaml asks for, from predictions for rows left out.
+
+    An interval reaches from one quantile of the residuals to another, so that it covers the configured share of these
+    rows. For new rows it covers about as many, without a guarantee (Barber et al., 2021, Predictive inference with the
+    jackknife+, https://doi.org/10.1214/20-AOS1965, on what a guarantee would need).
+    """
+    places = np.concatenate([part.rows for part in made])
+    outputs, target = np.concatenate([part.outputs for part in made]), rows.target[places]
+    if params.interval:
+        residuals = target - outputs[:, 0]
+        low, high = np.quantile(residuals, [(1 - params.interval) / 2, (1 + params.interval) / 2])
+        return Decision(coverage=params.interval, below=shorten(-low), above=shorten(high))
+    if params.costs:
+        return Decision(threshold=cheapest_threshold(outputs[:, 1], target == 1, params.costs))
+    return Decision(threshold=params.threshold)
+
+
+def cheapest_threshold(shares: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_], costs: Costs) -> float:
+    """Return the threshold with the lowest total cost; in the middle between two probabilities that occur.
+
+    Args:
+        shares: the probabilities of the positive class, of shape (rows,).
+        positive: which rows are, of shape (rows,).
+        costs: of each wrong answer.
+    """
+    order = np.argsort(shares)
+    values, marks = shares[order], positive[order]
+    # the cost if the first k rows are predicted to be negative, and the others positive
+    missed = np.concatenate([[0], np.cumsum(marks)]) * costs.false_negative
+    alarms = (np.sum(~marks) - np.concatenate([[0], np.cumsum(~marks)])) * costs.false_positive
+    borders = np.concatenate([[0.0], (values[:-1] + values[1:]) / 2, [1.0]])
+    possible = np.concatenate([[True], values[:-1] < values[1:], [True]])
+    best = int(np.argmin(np.where(possible, missed + alarms, np.inf)))
+    return shorten(float(np.clip(borders[best], 1e-6, 1 - 1e-6)))
+
+
+def summarise(rows: Dataset, made: Sequence[OutOfFold], metrics: Metrics, decision: Decision) -> CrossValidation:
+    """Return the mean and the spread of each metric over the folds.
+
+    Raises:
+        DataError: a metric is not a number in a fold.
+    """
+    scores = [
+        measure(Answers(rows.contract, rows.target[part.rows], part.outputs, decision, rows.take(part.rows)), metrics)
+        for part in made
+    ]
+    values = {name: [score[name] for score in scores] for name in metrics}
+    found = {
+        name: Score(mean=shorten(float(np.mean(part))), spread=shorten(float(np.std(part))))
+        for name, part in values.items()
+    }
+    return CrossValidation(rows=len(rows), folds=len(made), metrics=found)
