@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
+from .dialect import PLAIN, Dialect
+
 SUFFIXES = (".csv", ".parquet")
 ROWS_PER_BATCH = 1 << 16
 BYTES_PER_BLOCK = 1 << 20
@@ -34,7 +36,7 @@ def table_suffix(name: str) -> str:
 
 
 def read_batches(
-    file: IO[bytes], name: str, malformed: Callable[[str], None]
+    file: IO[bytes], name: str, malformed: Callable[[str], None], dialect: Dialect = PLAIN
 ) -> Iterator[tuple[pa.RecordBatch, float]]:
     """Yield the batches of an open CSV or Parquet file, each with the share of the file that has been read.
 
@@ -44,13 +46,14 @@ def read_batches(
         file: the file, seekable.
         name: its name, whose suffix determines the format.
         malformed: called with a reason for each CSV line with too many or too few columns, which is skipped.
+        dialect: how a CSV file is written; its values stay as they are (see `translate`).
 
     Raises:
-        DataError: the file is damaged, empty, not in UTF-8, or has two columns with the same name.
+        DataError: the file is damaged, empty, not in the dialect's encoding, or has two columns with the same name.
     """
     with readable(name):
         if table_suffix(name) == ".csv":
-            yield from _csv_batches(file, name, malformed)
+            yield from _csv_batches(file, name, malformed, dialect)
         else:
             yield from _parquet_batches(file, name)
 
@@ -64,19 +67,22 @@ def readable(name: str) -> Iterator[None]:
     """
     try:
         yield
+    except LookupError as error:
+        raise DataError(f"source.encoding in config/default.yaml is unknown ({error}); expected, say, utf-8") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{name} is not in UTF-8 ({error}); convert it") from error
+        raise DataError(f"{name} is not in UTF-8 ({error}); convert it, or set source.encoding") from error
     except (pa.ArrowException, csv.Error, OverflowError, OSError) as error:
         raise DataError(f"{name} cannot be read as a table: {error}; correct or fetch it again") from error
 
 
 def _csv_batches(
-    file: IO[bytes], name: str, malformed: Callable[[str], None]
+    file: IO[bytes], name: str, malformed: Callable[[str], None], dialect: Dialect
 ) -> Iterator[tuple[pa.RecordBatch, float]]:
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    header = next(csv.reader(text), [])
+    encoding = "utf-8-sig" if dialect.encoding == "utf-8" else dialect.encoding
+    text = io.TextIOWrapper(file, encoding=encoding, newline="")
+    header = next(csv.reader(text, delimiter=dialect.separator), [])
     text.detach()
     if not header or len(set(header)) < len(header):
         raise DataError(
@@ -90,8 +96,10 @@ def _csv_batches(
 
     reader = pa_csv.open_csv(
         file,
-        read_options=pa_csv.ReadOptions(block_size=BYTES_PER_BLOCK),
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+        read_options=pa_csv.ReadOptions(block_size=BYTES_PER_BLOCK, encoding=dialect.encoding),
+        parse_options=pa_csv.ParseOptions(
+            delimiter=dialect.separator, newlines_in_values=dialect.newlines, invalid_row_handler=skip
+        ),
         convert_options=pa_csv.ConvertOptions(
             column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
         ),

@@ -169,15 +169,16 @@ def _value(source: pa.Array, index: int) -> object:
 
 def _missing(source: pa.Array, field: AnyField) -> npt.NDArray[np.bool_]:
     missing = pc.is_null(source, nan_is_null=True)
-    if _is_text(source):
+    if is_text(source):
         values = field.values if isinstance(field, Category) else ()
         nulls = NULLS[:1] if isinstance(field, Text) else NULLS  # a text may well be the word NA
         missing = pc.or_(missing, pc.is_in(source, pa.array([text for text in nulls if text not in values])))
     found: npt.NDArray[np.bool_] = missing.to_numpy(zero_copy_only=False)
-    return found & field.missing if isinstance(field, Text) and _is_text(source) else found
+    return found & field.missing if isinstance(field, Text) and is_text(source) else found
 
 
-def _is_text(source: pa.Array) -> bool:
+def is_text(source: pa.Array) -> bool:
+    """Return whether a column holds texts."""
     return bool(pa.types.is_string(source.type) or pa.types.is_large_string(source.type))
 
 
@@ -218,7 +219,7 @@ def _decode(source: pa.Array, field: AnyField, missing: npt.NDArray[np.bool_]) -
 def _numbers(source: pa.Array) -> Column:
     if pa.types.is_boolean(source.type) or pa.types.is_temporal(source.type):
         return np.full(len(source), np.nan)
-    if not _is_text(source):
+    if not is_text(source):
         return _floats(_cast(source, pa.float64()))
     texts = pc.utf8_trim_whitespace(source)
     try:
@@ -231,7 +232,7 @@ def _seconds(source: pa.Array) -> Column:
     """Return the seconds since 1970 in UTC of dates and times; NaN where a value is neither."""
     if pa.types.is_date(source.type) or pa.types.is_timestamp(source.type):
         return _from_timestamps(source)
-    if not _is_text(source):
+    if not is_text(source):
         return np.full(len(source), np.nan)
     texts = pc.utf8_trim_whitespace(source)
     for zone in (None, "UTC"):  # Arrow reads a column of one form quickly

@@ -15,6 +15,16 @@ Confidence = Annotated[float, typer.Option(min=0.5, max=0.9999, help="The confid
 Resamples = Annotated[int, typer.Option(min=100, help="The number of bootstrap resamples.")]
 
 
+Table = Annotated[Path, typer.Argument(help="A table: .csv or .parquet.")]
+Target = Annotated[str, typer.Option(help="The column to predict.")]
+ProblemOption = Annotated[
+    Literal["classification", "regression"] | None,
+    typer.Option(help="Whether the target is a class or a number; by default, its values decide."),
+]
+TimeOption = Annotated[str | None, typer.Option(help="The column with the time of a row; the newest are held out.")]
+GroupOption = Annotated[str | None, typer.Option(help="The column of what rows have in common, such as a customer.")]
+
+
 def stage(name: Annotated[Stage, typer.Argument(help="The stage to run.")]) -> None:
     """Run one stage of the pipeline; `dvc repro` runs all stages that have changed."""
     # imported late: each stage runs in its own process, which should load only the libraries it uses
@@ -24,8 +34,11 @@ def stage(name: Annotated[Stage, typer.Argument(help="The stage to run.")]) -> N
 
 
 def draft_contract(
-    source: Annotated[Path, typer.Argument(help="A table: .csv or .parquet.")],
-    target: Annotated[str, typer.Option(help="The column to predict.")],
+    source: Table,
+    target: Target,
+    problem: ProblemOption = None,
+    time: TimeOption = None,
+    group: GroupOption = None,
     out: Annotated[Path | None, typer.Option(help="The file to write; by default, standard output.")] = None,
 ) -> None:
     """Draft a contract (schema.yaml) from a table, for you to review."""
@@ -35,12 +48,43 @@ def draft_contract(
 
     if out is not None and out.resolve() == source.resolve():
         raise DataError(f"{out} is the table itself; choose another file for the draft")
-    text = draft(source, target)
+    text = str(draft(source, target, problem, time, group))
     if out is None:
         print(text, end="")
         return
     with whole_file(out) as file:
         file.write(text.encode())
+
+
+def adopt(
+    source: Table, target: Target, problem: ProblemOption = None, time: TimeOption = None, group: GroupOption = None
+) -> None:
+    """Take a table of your own: draft the contract, set parameters, remove the sample, train, and show the results."""
+    from rich.console import Console
+
+    from .adopt import Choices
+    from .adopt import adopt as run
+
+    run(source, Choices(target, problem, time, group), Console(stderr=True))
+
+
+def features(
+    table: Annotated[
+        Path | None, typer.Argument(help="A table: .csv or .parquet; without one, features.py is checked.")
+    ] = None,
+    rows: Annotated[int, typer.Option(min=1, help="How many of the first rows to show.")] = 5,
+) -> None:
+    """Show what features.py makes of the first rows of a table; without a table, check that a model can carry it."""
+    from rich.console import Console
+
+    from .project import Project
+    from .show_features import check_features, show_features
+
+    project = Project.load()
+    if table is None:
+        print(f"features.py: {', '.join(check_features(project))}")
+    else:
+        Console().print(show_features(project, table, rows))
 
 
 def compare(

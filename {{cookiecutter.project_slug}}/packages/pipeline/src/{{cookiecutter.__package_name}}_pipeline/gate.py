@@ -27,6 +27,7 @@ from .metrics_file import Evaluation, read_evaluation
 from .params import GateParams
 from .project import Project
 
+LEAK, MOST_LEAKS = "max_single_feature_score", 3  # those with the highest scores are printed
 FOLDS = 3
 LEAVES = 64
 MOST_ROWS = 20_000
@@ -119,7 +120,7 @@ def list_gates(
         *(
             Gate(
                 f"leakage: {lowest} from {name} alone",
-                "max_single_feature_score",
+                LEAK,
                 score,
                 params.max_single_feature_score,
                 at_least=False,
@@ -171,6 +172,7 @@ def _report(gates: list[Gate], path: Path) -> None:
         rows = [{**asdict(gate), "passed": gate.passed} for gate in gates]
         file.write(json.dumps(rows, indent=2).encode() + b"\n")
     table = Table("gate", "found", "allowed", "")
-    for gate in gates:
+    leaks = sorted((gate for gate in gates if gate.param == LEAK), key=lambda gate: -gate.found)
+    for gate in [*(gate for gate in gates if gate.param != LEAK), *leaks[:MOST_LEAKS]]:
         table.add_row(Text(gate.name), f"{gate.found:.9g}", gate.allowed, "passed" if gate.passed else "FAILED")
     Console(stderr=True).print(table)

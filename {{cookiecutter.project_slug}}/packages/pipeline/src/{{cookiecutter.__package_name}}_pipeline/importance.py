@@ -1,6 +1,7 @@
 """Permutation importance: how much worse the main metric gets when the values of one feature are shuffled.
 
-Breiman, 2001, Random Forests, https://doi.org/10.1023/A:1010933404324, for any model, on rows that it was not fitted on.
+Breiman, 2001, Random Forests, https://doi.org/10.1023/A:1010933404324; here for any model, on rows that it was not
+fitted on.
 """
 
 from collections.abc import Iterator

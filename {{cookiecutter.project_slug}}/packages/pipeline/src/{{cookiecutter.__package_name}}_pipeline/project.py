@@ -5,8 +5,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, create_model
 
+from {{ cookiecutter.__package_name }}_batch.dialect import Dialect
 from {{ cookiecutter.__package_name }}_predict.contract import Contract, load_contract
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
 from {{ cookiecutter.__package_name }}_predict.yamlfile import load_yaml
@@ -40,12 +41,23 @@ class Paths(Strict):
     model: Path
 
 
+class Source(Dialect):
+    """How the tables at `paths.source` are written, and how many of their rows to use.
+
+    Attributes:
+        sample: use this many rows, drawn at random; null uses all.
+    """
+
+    sample: PositiveInt | None = None
+
+
 class Config(BaseModel):
     """The part of the configuration that the pipeline reads; other packages read the other sections."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     paths: Paths
+    source: Source = Source()
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,7 @@ class Project:
     """Everything that a stage needs."""
 
     paths: Paths
+    source: Source
     params: Params
     contract: Contract
     recipe: Recipe
@@ -92,8 +105,8 @@ class Project:
             ConfigError: a file is absent, or has an unknown, missing or invalid key, which the message names.
         """
         recipe = recipe or load_recipe()
-        paths = load_yaml(CONFIG, Config).paths
+        config = load_yaml(CONFIG, Config)
         params = load_yaml(PARAMS, create_model("Params", __base__=Params, train=(recipe.parameters, ...)))
-        project = cls(paths, params, load_contract(paths.contract), recipe)
+        project = cls(config.paths, config.source, params, load_contract(config.paths.contract), recipe)
         _ = project.metrics  # a wrong name is found before anything runs
         return project

@@ -10,6 +10,8 @@ from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from .dataset import load_dataset, read_table
 from .project import Project
 
+MOST_ROWS = 10_000_000
+
 
 def run(project: Project) -> None:
     """Write the training rows and the holdout.
@@ -20,7 +22,7 @@ def run(project: Project) -> None:
     from .splits import refuse_leaks  # imports scikit-learn, which not every team's split needs
 
     paths, how = project.paths, project.params.split
-    table = read_table(paths.clean)
+    table = draw_sample(read_table(paths.clean), project.source.sample, project.params.seed)
     rows = load_dataset(table, project.contract)
     chosen = np.asarray(project.recipe.split(rows, how, project.params.seed))
     holdout = np.zeros(len(rows), dtype=bool)
@@ -40,3 +42,19 @@ def run(project: Project) -> None:
     for path, part in ((paths.train, ~holdout), (paths.holdout, holdout)):
         with whole_file(path) as file:
             pq.write_table(table.filter(pa.array(part)), file)
+
+
+def draw_sample(table: pa.Table, most: int | None, seed: int) -> pa.Table:
+    """Return at most this many rows, drawn at random, in their order.
+
+    Raises:
+        DataError: no number is given, and the table has more than `MOST_ROWS`.
+    """
+    if most is None and table.num_rows > MOST_ROWS:
+        raise DataError(
+            f"{table.num_rows} rows are too many to train on in memory; the limit is {MOST_ROWS}: set source.sample in "
+            "config/default.yaml to draw some, for example 1000000"
+        )
+    if most is None or table.num_rows <= most:
+        return table
+    return table.take(np.sort(np.random.default_rng(seed).permutation(table.num_rows)[:most]))

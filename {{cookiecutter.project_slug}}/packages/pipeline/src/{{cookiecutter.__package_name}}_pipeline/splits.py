@@ -137,8 +137,8 @@ def _refuse_rare_classes(rows: Dataset) -> None:
     if counts.min() < 2:
         rare = rows.contract.classes[int(counts.argmin())]
         raise DataError(
-            f"{len(rows)} rows cannot be divided: {rows.contract.target_name} {rare} has {counts.min()}, expected two or "
-            "more; supply such rows, or remove the value from schema.yaml"
+            f"{len(rows)} rows cannot be divided: {rows.contract.target_name} {rare} has {counts.min()}, expected two "
+            "or more; supply such rows, or remove the value from schema.yaml"
         )
 
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import Progress
 
+from {{ cookiecutter.__package_name }}_batch.dialect import Dialect, translate
 from {{ cookiecutter.__package_name }}_batch.readers import read_batches
 from {{ cookiecutter.__package_name }}_batch.rejected_rows import Rejects, rejects_file
 from {{ cookiecutter.__package_name }}_batch.tables import Fields, check_batch, decode, empty_table
@@ -53,6 +54,7 @@ def run(project: Project) -> None:
             project.contract,
             paths.clean,
             paths.rejected,
+            project.source,
             progress=lambda share: bar.update(task, completed=share),
         )
     with whole_file(paths.validation) as file:
@@ -69,7 +71,12 @@ def run(project: Project) -> None:
 
 
 def validate(
-    sources: list[Path], contract: Contract, clean: Path, rejected: Path, progress: Callable[[float], None]
+    sources: list[Path],
+    contract: Contract,
+    clean: Path,
+    rejected: Path,
+    dialect: Dialect,
+    progress: Callable[[float], None],
 ) -> Validation:
     """Stream tables through the contract into a Parquet file of clean rows and a CSV file of rejected ones.
 
@@ -78,6 +85,7 @@ def validate(
         contract: the contract that rows must keep.
         clean: the Parquet file to write.
         rejected: the CSV file to write.
+        dialect: how CSV files among the tables are written.
         progress: called with the share that is done.
 
     Raises:
@@ -88,7 +96,7 @@ def validate(
     with rejects_file(rejected, list(fields)) as refused, whole_file(clean) as file:
         with pq.ParquetWriter(file, empty_table(fields).schema) as writer:
             for done, source in enumerate(sources):
-                for table, share in _clean_tables(source, fields, refused):
+                for table, share in _clean_tables(source, fields, refused, dialect):
                     labelled = table.filter(table.column(contract.target_name).is_valid())
                     writer.write_table(labelled)
                     accepted += labelled.num_rows
@@ -100,14 +108,15 @@ def validate(
     return Validation(total, refused.count, unlabelled, share, fields_refused)
 
 
-def _clean_tables(source: Path, fields: Fields, refused: Rejects) -> Iterator[tuple[pa.Table, float]]:
+def _clean_tables(source: Path, fields: Fields, refused: Rejects, dialect: Dialect) -> Iterator[tuple[pa.Table, float]]:
     rows = 0
     with source.open("rb") as file:
-        for batch, share in read_batches(file, source.name, refused.add_malformed):
-            checked = check_batch(batch, fields, source.name)
+        for batch, share in read_batches(file, source.name, refused.add_malformed, dialect):
+            checked = check_batch(translate(batch, fields, dialect), fields, source.name)
             refused.write(source.name, batch, checked, rows)
             if not rows and (unknown := [name for name in batch.schema.names if name not in fields]):
-                print_note(f"{source.name}: ignored, not in the contract: {', '.join(unknown)}")
+                names = ", ".join(name or "(a column without a name)" for name in unknown)
+                print_note(f"{source.name}: ignored, not in the contract: {names}")
             rows += batch.num_rows
             yield decode(checked, fields), share
     refused.write_malformed(source.name)

@@ -1,0 +1,171 @@
+"""Adopt a table: from a file to a trained model, without the sample."""
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from ruamel.yaml import YAML
+
+from {{ cookiecutter.__package_name }}_batch.dialect import PLAIN, Dialect
+from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
+from {{ cookiecutter.__package_name }}_predict.errors import DataError, ProjectError
+
+from .draft_contract import Draft, draft_contract
+from .project import CONFIG, PARAMS, Project
+
+SAMPLE, KEPT = Path("data/sample"), Path("data/source")
+RARE = 0.2  # the share of the rarer of two classes, below which ranking matters more than hits
+MOST_SHOWN = 8
+
+
+class AdoptError(ProjectError):
+    """The table cannot be adopted as things are."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the person who adopts a table has said about it."""
+
+    target: str
+    problem: Any = None
+    time: str | None = None
+    group: str | None = None
+
+
+def adopt(source: Path, choices: Choices, console: Console) -> None:
+    """Draft the contract, set configuration and parameters, remove the sample, and run the pipeline.
+
+    Raises:
+        AdoptError: the working tree has changes that are not committed, so there is nothing to go back to.
+        DataError: the table cannot be read, or has no target or no feature.
+        ProjectError: a stage has failed; the files are written, and can be corrected.
+    """
+    require_commit()
+    draft = draft_contract(source, choices.target, choices.problem, choices.time, choices.group)
+    project = Project.load()
+    address = keep_table(source)
+    write_text(project.paths.contract, str(draft))
+    write_config(address, draft.dialect)
+    write_params(draft)
+    shutil.rmtree(SAMPLE, ignore_errors=True)
+    for note in draft.notes:
+        console.print(Text(f"- {note}"))
+    console.print(f"{project.paths.contract}, {CONFIG} and {PARAMS} are written; training…", highlight=False)
+    if subprocess.run(["dvc", "repro"], check=False).returncode:  # noqa: S607  # of this environment
+        raise AdoptError(
+            f"the pipeline stopped, see above; correct {project.paths.contract}, {CONFIG} or {PARAMS} and run dvc "
+            "repro, or go back with git checkout . and git clean -d data"
+        )
+    report(project.paths.metrics, console)
+
+
+def require_commit() -> None:
+    """Refuse a working tree with changes that are not committed."""
+    done = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=False)  # noqa: S607
+    if done.returncode or subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, check=False).returncode:  # noqa: S607
+        raise AdoptError(
+            "there is no commit to go back to; before you adopt a table, run git init, git add . and git commit"
+        )
+    if done.stdout.strip():
+        names = ", ".join(line[3:] for line in done.stdout.splitlines()[:5])
+        raise AdoptError(
+            f"found changes that are not committed ({names}); adopt overwrites schema.yaml, params.yaml and "
+            "config/default.yaml: commit them first, so that you can go back"
+        )
+
+
+def keep_table(source: Path) -> str:
+    """Return the path of a table for the configuration: a copy in the project, tracked by DVC, if it lies elsewhere."""
+    path = source.resolve()
+    if path.is_relative_to(Path.cwd().resolve()):
+        return path.relative_to(Path.cwd().resolve()).as_posix()
+    kept = KEPT / source.name
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, kept)
+    done = subprocess.run(["dvc", "add", "--quiet", str(kept)], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    if done.returncode:
+        raise DataError(f"{kept} could not be tracked by DVC: {done.stderr.strip()[:300]}")
+    return kept.as_posix()
+
+
+def write_config(address: str, dialect: Dialect) -> None:
+    """Set the source and how it is written in config/default.yaml; everything else and all comments stay."""
+    content = read_yaml(CONFIG)
+    content["paths"]["source"] = address
+    section = content.setdefault("source", {})
+    for name, value in dialect.model_dump(mode="json").items():
+        if section.get(name, getattr(PLAIN, name)) != value:
+            section[name] = value
+    write_yaml(CONFIG, content)
+
+
+def write_params(draft: Draft) -> None:
+    """Set split, metrics and gate in params.yaml as the drafted contract suggests."""
+    content = read_yaml(PARAMS)
+    content["split"]["by"] = "group" if "group" in draft.keys else "time" if "time" in draft.keys else "share"
+    main, also = choose_metrics(draft)
+    content["metrics"] = {"main": main, "also": also, "slices": []}
+    if draft.problem == "regression":
+        content["metrics"]["interval"] = 0.9
+    gate = content["gate"]
+    gate["minimum"], gate["maximum"] = {}, {}
+    gate["min_gain_over_dummy"] = 0.02
+    gate["max_single_feature_score"] = 0.98
+    content["validate"]["max_rejected"] = max(content["validate"]["max_rejected"], 0.05)
+    write_yaml(PARAMS, content)
+
+
+def choose_metrics(draft: Draft) -> tuple[str, list[str]]:
+    """Return the main metric and the others that suit a target."""
+    if draft.problem == "regression":
+        return "r2", ["mean_absolute_error", "root_mean_squared_error"]
+    if len(draft.counts) == 2 and min(draft.counts.values()) < RARE * sum(draft.counts.values()):
+        return "roc_auc", ["average_precision", "log_loss"]
+    return ("roc_auc" if len(draft.counts) == 2 else "balanced_accuracy"), ["balanced_accuracy", "accuracy", "log_loss"]
+
+
+def report(metrics: Path, console: Console) -> None:
+    """Print the metrics beside those of the dummy baseline, the features that matter, and what to do next."""
+    found = json.loads(metrics.read_text(encoding="utf-8"))
+    table = Table("metric, on the holdout", "model", "dummy baseline")
+    for name, value in found["model"].items():
+        table.add_row(Text(name), f"{value:g}", f"{found['dummy'][name]:g}" if name in found["dummy"] else "")
+    console.print(table)
+    matter = ", ".join(
+        f"{name} ({score['loss']:.3g})" for name, score in list(found["importance"].items())[:MOST_SHOWN]
+    )
+    console.print(Text(f"The features that matter most, by the loss of {found['main']} without them: {matter}"))
+    console.print("Next: review schema.yaml; python3 bootstrap.py tests; git add . && git commit", highlight=False)
+
+
+def read_yaml(path: Path) -> Any:
+    """Return a YAML file with its comments."""
+    return _yaml().load(path.read_text(encoding="utf-8"))
+
+
+def write_yaml(path: Path, content: Any) -> None:
+    """Write YAML with its comments."""
+    text = StringIO()
+    _yaml().dump(content, text)
+    write_text(path, text.getvalue())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file atomically."""
+    with whole_file(path) as file:
+        file.write(text.encode())
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 120
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml

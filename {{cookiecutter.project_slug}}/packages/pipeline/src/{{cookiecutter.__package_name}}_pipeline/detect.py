@@ -1,0 +1,147 @@
+"""Find out how a CSV file is written, from its first rows."""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from {{ cookiecutter.__package_name }}_batch.dialect import Dialect, translate_dates, translate_numbers
+from {{ cookiecutter.__package_name }}_batch.readers import read_batches, readable, table_suffix
+from {{ cookiecutter.__package_name }}_batch.tables import NULLS
+from {{ cookiecutter.__package_name }}_predict.errors import DataError
+
+SEPARATORS = (",", ";", "\t", "|")
+MARKS = ("?", "-", "--", ".", "n/a", "#N/A", "\\N", "none", "unknown")  # texts that may stand for a missing value
+DATES = (
+    "%d.%m.%Y",
+    "%d.%m.%Y %H:%M",
+    "%d.%m.%Y %H:%M:%S",
+    "%m/%d/%Y",
+    "%m/%d/%Y %H:%M",
+    "%m/%d/%Y %H:%M:%S",
+    "%d/%m/%Y",
+    "%d/%m/%Y %H:%M",
+    "%d/%m/%Y %H:%M:%S",
+    "%Y/%m/%d",
+    "%Y/%m/%d %H:%M:%S",
+    "%d-%b-%Y",
+    "%d %b %Y",
+)
+BYTES, ROWS = 1 << 18, 10_000
+MOST = 0.9  # of the present values, to say what a column holds
+NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*%?\s*$"
+COMMA_DECIMAL = r"^\s*[+-]?\d+(\.\d\d\d)*,\d+\s*%?\s*$"
+GROUPED = {",": r"^\s*[+-]?\d\d?\d?(,\d\d\d)+(\.\d+)?\s*%?\s*$", ".": r"^\s*[+-]?\d\d?\d?(\.\d\d\d)+(,\d+)?\s*%?\s*$"}
+
+
+def read_source(path: Path, dialect: Dialect) -> pa.Table:
+    """Return a table of CSV or Parquet.
+
+    Raises:
+        DataError: it cannot be read, or has no rows.
+    """
+    table_suffix(path.name)
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); expected a CSV or Parquet file") from error
+    with file, readable(path.name):
+        batches = [batch for batch, _ in read_batches(file, path.name, lambda _: None, dialect)]
+    if not batches:
+        raise DataError(f"{path} has no rows; expected at least one")
+    return pa.Table.from_batches(batches).combine_chunks()
+
+
+def detect_dialect(path: Path) -> Dialect:
+    """Return how a CSV file is written; what its first rows do not tell is as in most files.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if table_suffix(path.name) != ".csv":
+        return Dialect()
+    try:
+        with path.open("rb") as file:
+            head = file.read(BYTES)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); expected a CSV or Parquet file") from error
+    encoding = _find_encoding(head)
+    text = head.decode("utf-8-sig" if encoding == "utf-8" else encoding, errors="ignore")
+    dialect = Dialect(encoding=encoding, separator=_find_separator(text))
+    table = read_source(path, dialect).slice(0, ROWS)
+    columns = [column.combine_chunks() for column in table.columns]
+    missing = tuple(mark for mark in MARKS if any(_is_mark(column, mark) for column in columns))
+    plain = [_present(column, missing) for column in columns]
+    decimal = "," if dialect.separator != "," and any(_share(column, COMMA_DECIMAL) > MOST for column in plain) else "."
+    thousands = next(
+        (sign for sign in GROUPED if sign != decimal and any(_has_groups(c, sign, decimal) for c in plain)), None
+    )
+    dates = tuple(dict.fromkeys(form for column in plain for form in find_format(column)))
+    return dialect.model_copy(update={"decimal": decimal, "thousands": thousands, "missing": missing, "dates": dates})
+
+
+def find_format(column: pa.Array) -> Iterator[str]:
+    """Yield the format in which most texts of a column are dates, unless that is ISO 8601."""
+    if len(column) and pc.any(pc.match_substring_regex(column, r"\d[/.\s-]")).as_py():
+        best = max(DATES, key=lambda form: _share_of_dates(column, form))
+        if _share_of_dates(column, best) > MOST:
+            yield best
+
+
+def share_of_numbers(column: pa.Array, dialect: Dialect) -> float:
+    """Return the share of texts that are numbers."""
+    return _share(translate_numbers(column, dialect), NUMBER)
+
+
+def _find_encoding(head: bytes) -> str:
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return "utf-8" if error.start > len(head) - 4 else "cp1252"  # the last character may be cut
+    return "utf-8"
+
+
+def _find_separator(text: str) -> str:
+    """Return the separator that gives most lines the same number of columns, and the most of them."""
+    lines = text.splitlines(keepends=True)[:200]
+
+    def score(separator: str) -> tuple[float, int]:
+        counts = Counter(len(row) for row in csv.reader(io.StringIO("".join(lines)), delimiter=separator) if row)
+        width, rows = counts.most_common(1)[0] if counts else (0, 0)
+        return (rows / max(1, counts.total()) if width > 1 else 0.0), width
+
+    return max(SEPARATORS, key=score)
+
+
+def _present(column: pa.Array, missing: tuple[str, ...]) -> pa.Array:
+    return column.filter(pc.invert(pc.is_in(column, pa.array([*NULLS, *missing]))))
+
+
+def _is_mark(column: pa.Array, mark: str) -> bool:
+    """Return whether a text stands for a missing value: it occurs, and the other values are numbers or many."""
+    count = pc.sum(pc.equal(column, mark)).as_py() or 0
+    if not count:
+        return False
+    others = _present(column, MARKS)
+    return bool(_share(others, NUMBER) > MOST or (mark in ("?", "#N/A", "\\N") and count < len(column)))
+
+
+def _has_groups(column: pa.Array, sign: str, decimal: str) -> bool:
+    grouped = _share(column, GROUPED[sign])
+    kind = Dialect(decimal="," if decimal == "," else ".", thousands="," if sign == "," else ".")
+    return grouped > 0 and _share(column, NUMBER) < 1 and _share(translate_numbers(column, kind), NUMBER) > MOST
+
+
+def _share(column: pa.Array, pattern: str) -> float:
+    return pc.mean(pc.match_substring_regex(column, pattern)).as_py() or 0.0 if len(column) else 0.0
+
+
+def _share_of_dates(column: pa.Array, form: str) -> float:
+    iso = re.compile(r"\d\d\d\d-\d\d-\d\dT")
+    found = translate_dates(column.slice(0, 1000), (form,)).to_pylist()
+    return sum(bool(iso.match(text or "")) for text in found) / len(found)
