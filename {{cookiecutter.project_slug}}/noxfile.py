@@ -28,6 +28,7 @@ def lint(session: nox.Session) -> None:
     run(session, "ruff", "format", "--check", ".")
     run(session, "ruff", "check", ".")
     run(session, "lint-imports")
+    run(session, program_name(), "features")  # that a model file can carry them
     for name in PACKAGES:
         run(session, "deptry", "--config", f"packages/{name}/pyproject.toml", f"packages/{name}/src")
     run(session, "zizmor", "--offline", "--quiet", ".")

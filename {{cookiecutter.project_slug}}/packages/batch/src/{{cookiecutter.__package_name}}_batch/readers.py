@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
@@ -105,7 +107,17 @@ def _csv_batches(
         ),
     )
     for batch in reader:
-        yield batch, file.tell() / size
+        yield batch if dialect.newlines else _skip_breaks(batch, malformed), file.tell() / size
+
+
+def _skip_breaks(batch: pa.RecordBatch, malformed: Callable[[str], None]) -> pa.RecordBatch:
+    """Leave out the rows with a line break in a value: a quote that is not closed swallows the lines that follow."""
+    broken = np.zeros(batch.num_rows, dtype=bool)
+    for column in batch.columns:
+        broken |= pc.match_substring_regex(column, r"[\r\n]").to_numpy(zero_copy_only=False)
+    for row in batch.filter(pa.array(broken)).to_pylist():
+        malformed(f"found a line break in a value, which source.newlines does not allow: {str(row)[:MAX_LINE_SHOWN]}")
+    return batch.filter(pa.array(~broken))
 
 
 def _parquet_batches(file: IO[bytes], name: str) -> Iterator[tuple[pa.RecordBatch, float]]:

@@ -100,8 +100,9 @@ def write_config(address: str, dialect: Dialect) -> None:
     content = read_yaml(CONFIG)
     content["paths"]["source"] = address
     section = content.setdefault("source", {})
+    plain = PLAIN.model_dump(mode="json")
     for name, value in dialect.model_dump(mode="json").items():
-        if section.get(name, getattr(PLAIN, name)) != value:
+        if section.get(name, plain[name]) != value:
             section[name] = value
     write_yaml(CONFIG, content)
 
@@ -142,7 +143,9 @@ def report(metrics: Path, console: Console) -> None:
         f"{name} ({score['loss']:.3g})" for name, score in list(found["importance"].items())[:MOST_SHOWN]
     )
     console.print(Text(f"The features that matter most, by the loss of {found['main']} without them: {matter}"))
-    console.print("Next: review schema.yaml; python3 bootstrap.py tests; git add . && git commit", highlight=False)
+    console.print("Next: review schema.yaml and reports/model_card.md, then run", highlight=False)
+    for command in ("python3 bootstrap.py tests", "git add .", "git commit --message 'Adopt a table'"):
+        console.print(f"  {command}", highlight=False)
 
 
 def read_yaml(path: Path) -> Any:

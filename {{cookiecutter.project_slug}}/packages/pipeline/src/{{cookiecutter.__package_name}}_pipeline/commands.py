@@ -126,7 +126,7 @@ def measure(
     from .metrics import find_metrics
     from .project import Project
 
-    project, known = Project.load(), load_contract(contract)
+    table, known, project = read_table(outputs), load_contract(contract), Project.load()
     metrics = find_metrics(project.recipe.metrics, project.params.metrics, known)
-    found = measure_outcomes(read_table(outputs), known, metrics, Bootstrap(confidence, resamples))
+    found = measure_outcomes(table, known, metrics, Bootstrap(confidence, resamples))
     typer.echo(json.dumps(found, indent=2))

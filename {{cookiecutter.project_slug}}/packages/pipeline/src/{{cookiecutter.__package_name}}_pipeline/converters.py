@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from onnx import ModelProto
+from onnx import ModelProto, compose, helper
 from rich.console import Console
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
@@ -13,7 +13,7 @@ from skl2onnx.common.data_types import FloatTensorType
 from {{ cookiecutter.__package_name }}_predict.artefact import agree
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
 
-from .feature_graph import MATRIX, OPSET, OPSET_ML
+from .feature_graph import IR, MATRIX, OPSET, OPSET_ML
 
 Estimator = Any  # scikit-learn has no common type for estimators
 Outputs = npt.NDArray[np.float64]
@@ -59,8 +59,8 @@ def convert(estimator: Estimator, columns: int) -> ModelProto:
     last = steps_of(estimator)[-1]
     kind = [(MATRIX, FloatTensorType([None, columns]))]
     try:
-        if type(last).__name__.startswith("LGBM") and len(steps_of(estimator)) == 1:
-            return _convert_lightgbm(last, kind)
+        if type(last).__name__.startswith("LGBM"):
+            return _convert_lightgbm(estimator, columns)
         options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "classes_") else None
         # without a name the graph gets a random one, and no two files would be equal
         opsets = {"": OPSET, "ai.onnx.ml": OPSET_ML}
@@ -115,21 +115,36 @@ def find_difference(estimator: Estimator, matrix: Matrix, run: Run, scale: float
     return type(steps[-1]).__name__
 
 
-def _convert_lightgbm(model: Estimator, kind: list[tuple[str, Any]]) -> ModelProto:
-    """Convert a LightGBM model whose thresholds are rounded down to single precision.
+def _convert_lightgbm(estimator: Estimator, columns: int) -> ModelProto:
+    """Convert a LightGBM model, and the steps before it, with its thresholds rounded down to single precision.
 
     LightGBM compares a value with thresholds in double precision, ONNX in single precision. A value in single precision
     is at most a threshold if it is at most the largest number in single precision that is not above it.
     """
     import lightgbm
     from onnxmltools import convert_lightgbm
+    from onnxmltools.convert.common.data_types import FloatTensorType as FloatTensor
 
+    *before, model = steps_of(estimator)
     lines = model.booster_.model_to_string(num_iteration=-1).split("\n")
     rounded = ["threshold=" + _round_down(line[10:]) if line.startswith("threshold=") else line for line in lines]
     booster = lightgbm.Booster(model_str="\n".join(line for line in rounded if not line.startswith("tree_sizes=")))
-    opsets = {"": 15, "ai.onnx.ml": OPSET_ML}
-    converted: ModelProto = convert_lightgbm(booster, "model", kind, zipmap=False, target_opset=opsets)
-    return converted
+    kind = [(MATRIX, FloatTensor([None, booster.num_feature()]))]
+    converted: ModelProto = convert_lightgbm(booster, "model", kind, zipmap=False, target_opset=15)
+    if not before:
+        return converted
+    prepared = convert(estimator[:-1], columns)
+    unify(prepared, converted)
+    pair = [(prepared.graph.output[0].name, converted.graph.input[0].name)]
+    return compose.merge_models(prepared, converted, pair, prefix2="lightgbm_")
+
+
+def unify(*models: ModelProto) -> None:
+    """Give models the same versions of ONNX and its operators, so that they can be merged."""
+    for model in models:
+        model.ir_version = IR
+        del model.opset_import[:]  # converters take them from a set, whose order differs from run to run
+        model.opset_import.extend([helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", OPSET_ML)])
 
 
 def _round_down(thresholds: str) -> str:

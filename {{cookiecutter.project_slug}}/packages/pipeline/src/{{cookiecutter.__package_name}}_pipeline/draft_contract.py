@@ -323,7 +323,10 @@ def _draft_target(column: _Column, problem: Problem | None, notes: list[str]) ->
     if column.fits(BOOLEAN) and len(found) == 2:
         flags = column.parse(BOOLEAN)
         return {"type": "boolean"}, {"false": int((flags == 0).sum()), "true": int((flags == 1).sum())}
-    return {"type": "category", "values": sorted(found, key=_order)}, found
+    values = sorted(found, key=_order)
+    if len(values) == 2:  # the second is the positive one
+        values.sort(key=lambda value: -found[value])
+    return {"type": "category", "values": values}, found
 
 
 def _count(column: _Column) -> Mapping[str, int]:

@@ -26,11 +26,11 @@ from {{ cookiecutter.__package_name }}_predict.artefact import (
 from {{ cookiecutter.__package_name }}_predict.encoding import Encoded, Words, length_of
 from {{ cookiecutter.__package_name }}_predict.fields import AnyField, Category, Text
 
-from .converters import Estimator, Outputs, convert
+from .converters import Estimator, Outputs, convert, unify
 from .cross_validation import compute_outputs
 from .dataset import Dataset
 from .expressions import FeatureError
-from .feature_graph import IR, MATRIX, OPSET, OPSET_ML, write_graph
+from .feature_graph import MATRIX, write_graph
 from .features import Features, Matrix
 
 GOLDEN_ROWS = 8
@@ -86,11 +86,9 @@ def export(fitted: Fitted, rows: Dataset, lineage: Lineage) -> bytes:
 def join(graph: ModelProto, estimator: ModelProto) -> ModelProto:
     """Return one model of features and an estimator, with a single output."""
     names = [output.name for output in estimator.graph.output]
-    name = next(name for name in ("probabilities", "variable", *names) if name in names)
-    for model in (graph, estimator):
-        model.ir_version = IR
-        del model.opset_import[:]  # the converter takes them from a set, whose order differs from run to run
-        model.opset_import.extend([helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", OPSET_ML)])
+    kinds = ("probabilities", "variable", "lightgbm_probabilities", "lightgbm_variable")
+    name = next(name for name in (*kinds, *names) if name in names)
+    unify(graph, estimator)
     source = estimator.graph.input[0].name
     joined = compose.merge_models(
         graph, estimator, [(MATRIX, source)], prefix2="estimator_", outputs=[f"estimator_{name}"]

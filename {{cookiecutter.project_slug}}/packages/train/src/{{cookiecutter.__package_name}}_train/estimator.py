@@ -78,7 +78,7 @@ def build(contract: Contract, parameters: Parameters, seed: int) -> Any:
         return boosting(random_state=seed, **values.model_dump())
     if parameters.model == "lightgbm":
         lightgbm = LGBMClassifier if classify else LGBMRegressor
-        fixed: dict[str, Any] = {"deterministic": True, "force_row_wise": True, "n_jobs": 1, "verbose": -1}
+        fixed: dict[str, Any] = {"deterministic": True, "force_row_wise": True, "n_jobs": 0, "verbose": -1}
         return lightgbm(random_state=seed, **fixed, **values.model_dump())
     fill = SimpleImputer(strategy="median", keep_empty_features=True)
     if parameters.model == "forest":
