@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 from fastapi import FastAPI, Request, Response
+from penguins_pipeline.cross_validation import compute_outputs
 from penguins_pipeline.dataset import load_dataset, read_table
 from penguins_pipeline.project import Project
 from penguins_pipeline.train import fit
@@ -12,10 +13,9 @@ from pydantic import BaseModel, create_model
 
 PROJECT = Project.load()
 CONTRACT = PROJECT.contract
-PIPELINE = fit(load_dataset(read_table(PROJECT.paths.train), CONTRACT), PROJECT)
-LEVELS = {name: field.codes for name, field in CONTRACT.features.items() if isinstance(field, Category)}
+FITTED = fit(load_dataset(read_table(PROJECT.paths.train), CONTRACT), PROJECT)
 COLUMNS: dict[str, Any] = {
-    name: (str if name in LEVELS else float, ...) if not field.missing else (str | float | None, None)
+    name: (str if isinstance(field, Category) else float, ...) if not field.missing else (str | float | None, None)
     for name, field in CONTRACT.features.items()
 }
 Row = create_model("Row", **COLUMNS)
@@ -30,11 +30,11 @@ class Instances(BaseModel):
 
 @app.post("/plain")
 def plain(body: Instances) -> dict[str, Any]:
-    """Predict with scikit-learn, by way of pandas."""
+    """Predict with the training library, by way of pandas."""
     frame = pd.DataFrame([row.model_dump() for row in body.instances], columns=list(CONTRACT.features))
-    for name, codes in LEVELS.items():
-        frame[name] = frame[name].map(codes)
-    shares = PIPELINE.predict_proba(frame.to_numpy("float32"))
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    features = FITTED.features
+    shares = compute_outputs(FITTED.estimator, features.compute(features.encoder.encode(rows)), len(CONTRACT.classes))
     best = shares.argmax(axis=1)
     return {
         "predictions": [

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
@@ -51,7 +52,50 @@ def model_path(make_model: Callable[..., Path]) -> Path:
     return make_model()
 
 
-def build(contract: Contract, changed: dict[str, str | None], scale: float = 1) -> bytes:
+KINDS = """\
+keys: {id: order no., group: customer}
+features:
+  ordered: {type: datetime}
+  born: {type: date, missing: true}
+  shop: {type: category, open: true, missing: true}
+  note: {type: text, max_length: 100, missing: true}
+  "share (%)": {type: number, expected: [0, 100]}
+target:
+  late: {type: boolean}
+"""
+ORDER = {
+    "ordered": "2024-05-31T14:30:00+02:00",
+    "born": "1990-01-01",
+    "shop": "Zürich",
+    "note": "two words",
+    "share (%)": 1,
+    "order no.": 17,
+}
+
+
+@pytest.fixture
+def kinds_path(tmp_path: Path) -> Path:
+    """Return the path of a model whose contract has all kinds of fields; it looks at the share alone."""
+    (tmp_path / "kinds.yaml").write_text(KINDS, encoding="utf-8")
+    contract = load_contract(tmp_path / "kinds.yaml")
+    changed: dict[str, str | None] = {
+        "vocabulary": '{"values": {"shop": ["Zürich", "Genf"]}, "seen": {"shop": 2}}',
+        "golden": '{"rows": [{"ordered": "2024-05-31", "share (%)": 0}], "outputs": [[0.5, 0.5]]}',
+    }
+    weights = np.zeros((6, 2), dtype=np.float32)
+    weights[5] = [-0.05, 0.05]
+    path = tmp_path / "kinds.onnx"
+    path.write_bytes(seal(build(contract, changed, weights=weights, bias=np.zeros(2, dtype=np.float32))))
+    return path
+
+
+def build(
+    contract: Contract,
+    changed: dict[str, str | None],
+    scale: float = 1,
+    weights: npt.NDArray[np.float32] = WEIGHTS,
+    bias: npt.NDArray[np.float32] = BIAS,
+) -> bytes:
     """Return a serialised model for a contract; `changed` replaces entries of its metadata, or takes them out.
 
     With a large `scale` of its weights, its scores overflow.
@@ -63,11 +107,11 @@ def build(contract: Contract, changed: dict[str, str | None], scale: float = 1) 
         helper.make_node("Gemm", ["present", "weights", "bias"], ["scores"]),
         helper.make_node("Softmax", ["scores"], [OUTPUT]),
     ]
-    constants = {"zero": np.zeros(1, dtype=np.float32), "weights": np.float32(scale) * WEIGHTS, "bias": BIAS}
+    constants = {"zero": np.zeros(1, dtype=np.float32), "weights": np.float32(scale) * weights, "bias": bias}
     graph = helper.make_graph(
         nodes,
         "model",
-        [helper.make_tensor_value_info(NUMBERS, TensorProto.DOUBLE, [None, len(contract.features)])],
+        [helper.make_tensor_value_info(NUMBERS, TensorProto.DOUBLE, [None, len(weights)])],
         [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None, 2])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )

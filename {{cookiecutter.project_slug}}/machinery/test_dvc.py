@@ -24,7 +24,7 @@ def test_repro_again_runs_nothing(copied: Path) -> None:
 def test_git_shows_only_what_a_person_would_commit(copied: Path, contract: Contract) -> None:
     changed = {line[3:] for line in run_in(copied, "git", "status", "--porcelain", "-uall").splitlines()}
     plots = ("confusion", "calibration") if contract.classes else ("residuals",)
-    pictures = {f"reports/plots/{name}.{suffix}" for name in plots for suffix in ("csv", "png")}
+    pictures = {f"reports/plots/{name}.{suffix}" for name in (*plots, "importance") for suffix in ("csv", "png")}
     assert changed == {"dvc.lock", *(f"reports/{name}" for name in REPORTS), *pictures}
 
 

@@ -46,21 +46,24 @@ def run_pipeline(folder: Path) -> Run:
         if "://" not in source:
             project = replace(project, paths=project.paths.model_copy(update={"source": str(ROOT / source)}))
         ingest.run(project)
-        if sample_tables(project.paths.raw):
-            limits = project.params.gate.model_copy(update={"minimum": {}, "maximum": {}})
+        if sample_tables(project):
+            limits = project.params.gate.model_copy(update={"minimum": {}, "maximum": {}, "worst_slice": {}})
             project = replace(project, params=project.params.model_copy(update={"gate": limits}))
+        folds = project.params.split.model_copy(update={"folds": 2})
+        project = replace(project, params=project.params.model_copy(update={"split": folds}))
         for stage in (validate, split, train, evaluate, gate):
             stage.run(project)
         return Run(folder, project, Model.load(project.paths.model))
 
 
-def sample_tables(folder: Path) -> bool:
-    """Leave at most this many rows of the tables in a folder, drawn at random; return whether there were more."""
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+def sample_tables(project: Project) -> bool:
+    """Leave at most this many rows of the raw tables, drawn at random; return whether there were more."""
+    folder = project.paths.raw
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     rng, more = np.random.default_rng(0), False
     for path in files:
         with path.open("rb") as file:
-            batches = [batch for batch, _ in read_batches(file, path.name, lambda _: None)]
+            batches = [batch for batch, _ in read_batches(file, path.name, lambda _: None, project.source)]
         table = pa.Table.from_batches(batches) if batches else pa.table({})
         if table.num_rows > ROWS // len(files):
             more = True

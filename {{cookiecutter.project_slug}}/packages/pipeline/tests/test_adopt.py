@@ -26,7 +26,7 @@ def committed(project: Project) -> Project:
     run_in(Path(), "git", "config", "user.name", "Test")
     run_in(Path(), "git", "config", "user.email", "test@example.com")
     Path("data/sample").mkdir(parents=True)
-    Path("data/sample/penguins.csv").write_text("a\n1\n")
+    Path("data/sample/table.csv").write_text("a\n1\n")
     CONFIG.write_text("# a comment that stays\n" + CONFIG.read_text())
     commit(Path(), "Start")
     return project

@@ -10,7 +10,13 @@ import pytest
 from {{ cookiecutter.__package_name }}_pipeline import evaluate, train
 from {{ cookiecutter.__package_name }}_pipeline.cross_validation import cheapest_threshold
 from {{ cookiecutter.__package_name }}_pipeline.dataset import Dataset, load_dataset, read_table
-from {{ cookiecutter.__package_name }}_pipeline.metrics import Answers, find_metrics, measure, measure_slices, worst_slice
+from {{ cookiecutter.__package_name }}_pipeline.metrics import (
+    Answers,
+    find_metrics,
+    measure,
+    measure_slices,
+    worst_slice,
+)
 from {{ cookiecutter.__package_name }}_pipeline.params import Costs, MetricsParams
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
 from {{ cookiecutter.__package_name }}_predict.artefact import Decision

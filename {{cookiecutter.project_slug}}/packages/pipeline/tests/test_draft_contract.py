@@ -68,9 +68,10 @@ def test_draft_accepts_the_table_it_was_made_from(suffix: str, target: str, tmp_
     made = draft_contract(source, target)
     (tmp_path / "schema.yaml").write_text(str(made))
     contract = load_contract(tmp_path / "schema.yaml")
-    result = validate(
-        [source], contract, tmp_path / "clean.parquet", tmp_path / "bad.csv", made.dialect, lambda _: None
-    )
+    (tmp_path / "raw").mkdir()
+    source.rename(tmp_path / "raw" / source.name)
+    paths = (tmp_path / "clean.parquet", tmp_path / "bad.csv")
+    result = validate(tmp_path / "raw", contract, *paths, made.dialect, lambda _: None)
     assert (result.rows, result.rejected) == (6, 0)
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from {{ cookiecutter.__package_name }}_pipeline import features
 from {{ cookiecutter.__package_name }}_pipeline.dataset import Dataset, load_dataset
 from {{ cookiecutter.__package_name }}_pipeline.export import check_graph, run_graph
 from {{ cookiecutter.__package_name }}_pipeline.expressions import FeatureError
@@ -223,7 +224,7 @@ def test_fit_makes_tables_from_the_rows_of_other_folds(rows: Dataset) -> None:
 
 
 def test_category_with_too_many_values_is_refused(rows: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penguins_pipeline.features.MOST_VALUES", 100)
+    monkeypatch.setattr(features, "MOST_VALUES", 100)
     with pytest.raises(
         DataError, match="shop has 300 different values in .* expected at most 100; it looks like an id"
     ):
@@ -279,7 +280,7 @@ TRAPS: list[tuple[Callable[[Any, Any], Any], str]] = [
     (lambda c, _: {"x": c.amount & c["items"]}, "takes the number 'amount' as a condition"),
     (lambda c, _: {"x": ~c.amount}, "as a condition"),
     (lambda c, _: {"x": c.amount + None}, "calculates with None"),
-    (lambda c, _: {"x": c.amont}, "the column 'amont', which schema.yaml does not have; it has amount, items"),
+    (lambda c, _: {"x": c.amuont}, "the column 'amuont', which schema.yaml does not have; it has amount, items"),
     (lambda c, f: {"x": f.cos(c.amount)}, "f.cos, which does not exist; a model can carry: missing, where, is_missing"),
     (lambda c, f: {"x": f.mean(c.amount)}, "f.mean, which does not exist"),
     (lambda c, f: {"x": f.lookup(c.shop, SHOPS)}, "raises TypeError: .*default"),
@@ -297,14 +298,14 @@ TRAPS: list[tuple[Callable[[Any, Any], Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("features", "message"), TRAPS)
-def test_what_a_model_cannot_carry_is_refused_with_file_and_line(features: Any, message: str) -> None:
+@pytest.mark.parametrize(("trap", "message"), TRAPS)
+def test_what_a_model_cannot_carry_is_refused_with_file_and_line(trap: Any, message: str) -> None:
     with pytest.raises(FeatureError, match=rf"test_features.py:\d+: `.*` .*({message})"):
-        FeatureMaker(CONTRACT, features).trace({})
+        FeatureMaker(CONTRACT, trap).trace({})
 
 
 @pytest.mark.parametrize(
-    ("features", "message"),
+    ("trap", "message"),
     [
         (lambda *_: {}, "returns {}, expected a dictionary"),
         (lambda c, _: c, "expected a dictionary"),
@@ -315,18 +316,18 @@ def test_what_a_model_cannot_carry_is_refused_with_file_and_line(features: Any, 
         (lambda c, _: {"x": time.time_ns() - c.amount}, "gives something else on each call"),
     ],
 )
-def test_features_that_are_no_columns_are_refused(features: Any, message: str, rows: Dataset) -> None:
+def test_features_that_are_no_columns_are_refused(trap: Any, message: str, rows: Dataset) -> None:
     with pytest.raises(FeatureError, match=message):
-        FeatureMaker(CONTRACT, features).learn(rows)
+        FeatureMaker(CONTRACT, trap).learn(rows)
 
 
 def test_column_changed_in_place_is_another_column(rows: Dataset) -> None:
-    def features(c: Any, _: Any) -> dict[str, Any]:
+    def change(c: Any, _: Any) -> dict[str, Any]:
         x = c.amount
         x += 1
         return {"x": x, "amount": c.amount}
 
-    made = FeatureMaker(CONTRACT, features).learn(rows)
+    made = FeatureMaker(CONTRACT, change).learn(rows)
     matrix = made.compute(rows.encode(made.encoder))
     with np.errstate(all="ignore"):
         np.testing.assert_array_equal(matrix[20:, 0], (rows.checked.columns["amount"] + 1).astype(np.float32)[20:])

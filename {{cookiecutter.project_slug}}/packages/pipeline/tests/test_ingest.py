@@ -7,6 +7,8 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from {{ cookiecutter.__package_name }}_pipeline import ingest
@@ -48,7 +50,8 @@ def take(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Take:
 
     def run(source: str) -> list[str]:
         ingest.run(replace(project, paths=project.paths.model_copy(update={"source": source})))
-        return sorted(path.name for path in project.paths.raw.iterdir())
+        raw = project.paths.raw
+        return sorted(path.relative_to(raw).as_posix() for path in raw.rglob("*") if path.is_file())
 
     return run
 
@@ -66,6 +69,34 @@ def test_ingest_replaces_the_whole_folder_by_the_tables_of_another(take: Take, t
     for name in ("b.csv", "a.csv", "c.txt"):
         (tmp_path / "given" / name).write_text(name)
     assert take(str(tmp_path / "given")) == ["a.csv", "b.csv"]
+
+
+def test_ingest_takes_the_files_of_a_pattern_and_of_partitions(take: Take, tmp_path: Path) -> None:
+    for name in ("year=2024/a.csv", "year=2025/a.csv", "b.csv", "c.csv"):
+        (tmp_path / "given" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "given" / name).write_text(name)
+    assert take(str(tmp_path / "given")) == ["b.csv", "c.csv", "year=2024/a.csv", "year=2025/a.csv"]
+    assert take(str(tmp_path / "given" / "*.csv")) == ["b.csv", "c.csv"]
+    with pytest.raises(DataError, match="matches several files named a.csv; name their folder instead"):
+        take(str(tmp_path / "given" / "*" / "a.csv"))
+    with pytest.raises(DataError, match="contains no table"):
+        take(str(tmp_path / "given" / "*.parquet"))
+
+
+def test_source_of_the_team_may_return_tables_of_arrow(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_project(kind, tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    table = pa.table({"a": [1, 2]})
+    ingest.run(Project.load(replace(RECIPE, source=lambda *_: table)))
+    assert pq.read_table("data/raw/table.parquet") == table
+    ingest.run(Project.load(replace(RECIPE, source=lambda *_: iter([table, table]))))
+    assert pq.read_table("data/raw/table.parquet").num_rows == 4
+    for tables, message in (([], "gives no table"), ([table, pa.table({"b": [1]})], "tables with different columns")):
+        with pytest.raises(DataError, match=message):
+            ingest.run(Project.load(replace(RECIPE, source=lambda *_, tables=tables: tables)))
+    assert pq.read_table("data/raw/table.parquet").num_rows == 4
 
 
 def test_ingest_reads_from_a_server(server: str, take: Take, tmp_path: Path) -> None:

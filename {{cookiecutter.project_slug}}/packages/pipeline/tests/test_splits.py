@@ -9,7 +9,12 @@ import pytest
 
 from {{ cookiecutter.__package_name }}_pipeline.dataset import Dataset, load_dataset
 from {{ cookiecutter.__package_name }}_pipeline.params import SplitParams
-from {{ cookiecutter.__package_name }}_pipeline.splits import hold_out, inner_folds, make_folds, refuse_leaks
+from {{ cookiecutter.__package_name }}_pipeline.splits import (
+    hold_out,
+    inner_folds,
+    make_folds,
+    refuse_leaks,
+)
 from {{ cookiecutter.__package_name }}_predict import Contract
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError
 

@@ -44,6 +44,17 @@ def test_validate_reads_several_files_and_leaves_out_unknown_columns(project: Pr
     assert [str(kind) for kind in clean.schema.types] == ["double", "int64", "string", "bool", "double"]
 
 
+def test_validate_takes_columns_from_the_names_of_folders(project: Project) -> None:
+    frame = pd.read_csv("source.csv")
+    for colour, part in frame.groupby("colour"):
+        folder = project.paths.raw / f"colour={colour}"
+        folder.mkdir(parents=True)
+        part.drop(columns="colour").to_csv(folder / "part.csv", index=False)
+    validate.run(project)
+    found = pq.read_table(project.paths.clean).to_pandas()["colour"].value_counts()
+    assert found.to_dict() == frame["colour"].value_counts().to_dict()
+
+
 def test_validate_stops_beyond_the_allowed_share(project: Project) -> None:
     frame = pd.read_csv("source.csv")
     frame.loc[:40, "length"] = -1

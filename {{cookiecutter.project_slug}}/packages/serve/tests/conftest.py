@@ -15,9 +15,9 @@ from {{ cookiecutter.__package_name }}_serve.settings import ServiceSettings
 
 from .running import Client, Process, serve_here
 from machinery.small_config import SERVICE, clean_environment
-from machinery.small_model import contract, make_model, model_path
+from machinery.small_model import contract, kinds_path, make_model, model_path
 
-__all__ = ["clean_environment", "contract", "make_model", "model_path"]
+__all__ = ["clean_environment", "contract", "kinds_path", "make_model", "model_path"]
 Configure = Callable[..., Path]
 Serve = Callable[..., Client]
 Start = Callable[..., Process]
@@ -60,6 +60,13 @@ def serve(configure: Configure) -> Iterator[Serve]:
             return stack.enter_context(serve_here(load_settings(ServiceSettings, {"service": secrets or {}})))
 
         yield start
+
+
+@pytest.fixture
+def kinds_service(serve: Serve, kinds_path: Path, model_path: Path) -> Client:
+    """Return a client of a service whose model has all kinds of fields."""
+    kinds_path.replace(model_path)
+    return serve()
 
 
 @pytest.fixture

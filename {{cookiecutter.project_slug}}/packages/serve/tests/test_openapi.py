@@ -51,6 +51,21 @@ def test_document_gives_the_contract_of_the_model(service: Client, model_path: P
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
+def test_document_describes_each_kind_of_field(kinds_service: Client) -> None:
+    operation = kinds_service.get("/openapi.json").json()["paths"]["/predict"]["post"]
+    items = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]["instances"]["items"]
+    assert items["required"] == ["ordered", "share (%)"]
+    properties = items["properties"]
+    assert properties["ordered"] == {"type": ["string"], "format": "date-time", "examples": ["2024-05-31T14:30:00Z"]}
+    assert properties["born"]["format"] == "date"
+    assert properties["shop"] == {"type": ["string", "null"], "minLength": 1, "maxLength": 200}
+    assert properties["note"] == {"type": ["string", "null"], "maxLength": 100}
+    assert properties["share (%)"]["x-expected"] == [0, 100]
+    assert properties["customer"]["type"] == ["string", "integer", "null"]
+    answer = operation["responses"]["200"]["content"]["application/json"]["schema"]["properties"]["predictions"]
+    assert answer["items"]["properties"]["prediction"] == {"type": "boolean", "enum": [False, True]}
+
+
 def test_document_asks_for_keys_where_there_are_some(serve: Serve) -> None:
     document = serve(secrets={"api_keys": ["key"]}).get("/openapi.json").json()
     assert document["paths"]["/predict"]["post"]["security"] == [{"key": []}]

@@ -12,6 +12,7 @@ from {{ cookiecutter.__package_name }}_predict import Model
 
 from .conftest import Serve
 from .running import ROW, Client, wait_until
+from machinery.small_model import ORDER
 
 JSON = {"Content-Type": "application/json"}
 
@@ -31,6 +32,36 @@ def test_large_request_gives_the_same_numbers_as_small_ones(service: Client) -> 
     assert len(together.request.content) > 16_384
     alone = [service.predict(row).json()["predictions"][0] for row in rows[::100]]
     assert together.json()["predictions"][::100] == alone
+
+
+def test_each_kind_of_field_is_answered_and_unusual_values_are_reported(kinds_service: Client) -> None:
+    usual, unusual = ORDER, {**ORDER, "shop": "Bern", "share (%)": 101, "customer": None}
+    first, second = kinds_service.predict(usual, unusual).json()["predictions"]
+    assert "unusual" not in first
+    assert first["prediction"] is True
+    assert set(first["probabilities"]) == {"false", "true"}
+    assert second["unusual"] == ["shop", "share (%)"]
+    assert kinds_service.count("prediction_unusual_values_total", field="shop") == 1
+    assert kinds_service.count("prediction_rows_total") == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "place", "found", "expected"),
+    [
+        ({"ordered": "31.05.2024"}, "/0/ordered", "'31.05.2024'", "a time such as 2024-05-31T14:30:00Z"),
+        ({"born": "2024-05-31T10:00:00"}, "/0/born", "'2024-05-31T10:00:00'", "a date such as 2024-05-31 or null"),
+        ({"shop": ""}, "/0/shop", "''", "a text of 1 to 200 characters or null"),
+        ({"note": "x" * 101}, "/0/note", "'xxx", "a text of at most 100 characters or null"),
+        ({"order no.": 1.5}, "/0/order no.", "1.5", "a text of 1 to 200 characters"),
+    ],
+)
+def test_invalid_value_of_each_kind_is_refused(
+    changed: dict[str, object], place: str, found: str, expected: str, kinds_service: Client
+) -> None:
+    (error,) = refuse(kinds_service, {"instances": [{**ORDER, **changed}]})["errors"]
+    assert error["pointer"] == f"#/instances{place}"
+    assert error["found"].startswith(found)
+    assert error["expected"].startswith(expected)
 
 
 def refuse(service: Client, body: object, status: int = 422) -> dict[str, Any]:

@@ -1,24 +1,24 @@
 """Adopt a table: from a file to a trained model, without the sample."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from ruamel.yaml import YAML
 
 from {{ cookiecutter.__package_name }}_batch.dialect import PLAIN, Dialect
-from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.errors import DataError, ProjectError
 
 from .draft_contract import Draft, draft_contract
 from .project import CONFIG, PARAMS, Project
+from .yaml_comments import read_yaml, write_text, write_yaml
 
 SAMPLE, KEPT = Path("data/sample"), Path("data/source")
 RARE = 0.2  # the share of the rarer of two classes, below which ranking matters more than hits
@@ -58,7 +58,7 @@ def adopt(source: Path, choices: Choices, console: Console) -> None:
     for note in draft.notes:
         console.print(Text(f"- {note}"))
     console.print(f"{project.paths.contract}, {CONFIG} and {PARAMS} are written; training…", highlight=False)
-    if subprocess.run(["dvc", "repro"], check=False).returncode:  # noqa: S607  # of this environment
+    if run("dvc", "repro", silent=False).returncode:
         raise AdoptError(
             f"the pipeline stopped, see above; correct {project.paths.contract}, {CONFIG} or {PARAMS} and run dvc "
             "repro, or go back with git checkout . and git clean -d data"
@@ -66,10 +66,18 @@ def adopt(source: Path, choices: Choices, console: Console) -> None:
     report(project.paths.metrics, console)
 
 
+def run(*command: str, silent: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a program of this environment, even where that is not activated."""
+    programs = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
+    return subprocess.run(  # noqa: S603  # they are ours
+        command, env={**os.environ, "PATH": programs}, capture_output=silent, text=True, check=False
+    )
+
+
 def require_commit() -> None:
     """Refuse a working tree with changes that are not committed."""
-    done = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=False)  # noqa: S607
-    if done.returncode or subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, check=False).returncode:  # noqa: S607
+    done = run("git", "status", "--porcelain")
+    if done.returncode or run("git", "rev-parse", "HEAD").returncode:
         raise AdoptError(
             "there is no commit to go back to; before you adopt a table, run git init, git add . and git commit"
         )
@@ -89,7 +97,7 @@ def keep_table(source: Path) -> str:
     kept = KEPT / source.name
     kept.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(source, kept)
-    done = subprocess.run(["dvc", "add", "--quiet", str(kept)], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    done = run("dvc", "add", "--quiet", str(kept))
     if done.returncode:
         raise DataError(f"{kept} could not be tracked by DVC: {done.stderr.strip()[:300]}")
     return kept.as_posix()
@@ -146,29 +154,3 @@ def report(metrics: Path, console: Console) -> None:
     console.print("Next: review schema.yaml and reports/model_card.md, then run", highlight=False)
     for command in ("python3 bootstrap.py tests", "git add .", "git commit --message 'Adopt a table'"):
         console.print(f"  {command}", highlight=False)
-
-
-def read_yaml(path: Path) -> Any:
-    """Return a YAML file with its comments."""
-    return _yaml().load(path.read_text(encoding="utf-8"))
-
-
-def write_yaml(path: Path, content: Any) -> None:
-    """Write YAML with its comments."""
-    text = StringIO()
-    _yaml().dump(content, text)
-    write_text(path, text.getvalue())
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a file atomically."""
-    with whole_file(path) as file:
-        file.write(text.encode())
-
-
-def _yaml() -> YAML:
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 120
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    return yaml

@@ -10,6 +10,7 @@ import typer
 
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
+TUNING = "sqlite:///var/tuning.db"
 Stage = Literal["ingest", "validate", "split", "train", "evaluate", "gate"]
 Confidence = Annotated[float, typer.Option(min=0.5, max=0.9999, help="The confidence level of the interval.")]
 Resamples = Annotated[int, typer.Option(min=100, help="The number of bootstrap resamples.")]
@@ -85,6 +86,33 @@ def features(
         print(f"features.py: {', '.join(check_features(project))}")
     else:
         Console().print(show_features(project, table, rows))
+
+
+def tune(
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="How many sets of parameters to try; by default, 50.")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(min=0, help="How long to search.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write the best parameters into params.yaml.")] = False,
+    storage: Annotated[str, typer.Option(help="The database of the studies; SQLite or PostgreSQL.")] = TUNING,
+) -> None:
+    """Search the parameters in the section tune of params.yaml with Optuna; continues where it was stopped."""
+    from .project import Project
+    from .tune import PLOT, Budget, write_parameters
+    from .tune import tune as run
+
+    budget = Budget(50 if trials is None and minutes is None else trials, minutes)
+    found = run(Project.load(), budget, storage)
+    print(
+        f"{found.metric} {found.best:.6g} in cross-validation, {found.before:.6g} before; {found.trials} trials, {PLOT}"
+    )
+    for name, value in found.parameters.items():
+        print(f"  {name}: {value}")
+    if write:
+        write_parameters(found.parameters)
+        print("written into params.yaml; run dvc repro")
+    else:
+        print("run tune again to search on, or with --write to keep the best")
 
 
 def compare(

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
-from rich.progress import Progress
 
 from {{ cookiecutter.__package_name }}_predict.artefact import Decision
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
@@ -53,22 +51,36 @@ def compute_outputs(estimator: Estimator, matrix: npt.NDArray[np.float32], class
     return outputs
 
 
-def predict_folds(rows: Dataset, folds: Folds, maker: FeatureMaker, build: Build, seed: int) -> list[OutOfFold]:
+def predict_folds(
+    rows: Dataset,
+    folds: Folds,
+    maker: FeatureMaker,
+    build: Build,
+    seed: int,
+    advance: Callable[[], None] = lambda: None,
+) -> list[OutOfFold]:
     """Fit on the rows of each fold, and predict for the others; folds whose rows have one class only are left out.
+
+    Args:
+        rows: the training rows.
+        folds: pairs of rows to fit on and others.
+        maker: of the features.
+        build: returns an unfitted estimator.
+        seed: of the folds in which features are learned.
+        advance: called after each fold.
 
     Raises:
         DataError: no fold is left.
     """
     found, classes = list[OutOfFold](), len(rows.contract.classes)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        for fitted, others in bar.track(folds, description="Cross-validating"):
-            part = rows.take(fitted)
-            if classes and len(np.unique(part.target)) < 2:
-                continue
+    for fitted, others in folds:
+        part = rows.take(fitted)
+        if not classes or len(np.unique(part.target)) > 1:
             features = maker.learn(part)
             estimator = fit_estimator(part, maker, build, seed)
             matrix = features.compute(rows.take(others).encode(features.encoder))
             found.append(OutOfFold(others, compute_outputs(estimator, matrix, classes)))
+        advance()
     if not found:
         raise DataError(
             f"each of {len(folds)} folds has one class only; supply more rows, or fewer folds (split.folds)"

@@ -9,7 +9,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from {{ cookiecutter.__package_name }}_batch.tables import Checked, Column, check_batch, encode, take_good
+from {{ cookiecutter.__package_name }}_batch.tables import (
+    Checked,
+    Column,
+    check_batch,
+    encode,
+    take_good,
+)
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.encoding import Encoded, Encoder
 from {{ cookiecutter.__package_name }}_predict.errors import DataError

@@ -16,7 +16,14 @@ from {{ cookiecutter.__package_name }}_batch.dialect import Dialect, translate
 from {{ cookiecutter.__package_name }}_batch.tables import NULLS, check_batch, is_text
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
-from {{ cookiecutter.__package_name }}_predict.fields import INTEGER_MAX, LONGEST_VALUE, AnyField, Boolean, Date, Number
+from {{ cookiecutter.__package_name }}_predict.fields import (
+    INTEGER_MAX,
+    LONGEST_VALUE,
+    AnyField,
+    Boolean,
+    Date,
+    Number,
+)
 from {{ cookiecutter.__package_name }}_predict.yamlfile import parse_yaml
 
 from .detect import detect_dialect, read_source

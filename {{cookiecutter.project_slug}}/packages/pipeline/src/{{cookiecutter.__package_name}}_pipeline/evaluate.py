@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from {{ cookiecutter.__package_name }}_predict.artefact import agree
+from {{ cookiecutter.__package_name }}_predict.artefact import agree, scale_of
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.encoding import Encoded
@@ -68,7 +68,7 @@ def measure_skew(model: Model, rows: Encoded, reference: npt.NDArray[np.float64]
         SkewError: a difference is beyond what single precision explains.
     """
     outputs = model.run(rows)
-    wrong = np.flatnonzero(~agree(outputs, reference, float(np.abs(reference).mean())))
+    wrong = np.flatnonzero(~agree(outputs, reference, scale_of(reference, len(model.contract.classes))))
     if len(wrong):
         row = int(wrong[0])
         raise SkewError(

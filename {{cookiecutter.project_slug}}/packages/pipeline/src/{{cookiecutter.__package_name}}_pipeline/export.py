@@ -21,6 +21,7 @@ from {{ cookiecutter.__package_name }}_predict.artefact import (
     Golden,
     Lineage,
     ReferenceStatistics,
+    scale_of,
     seal,
 )
 from {{ cookiecutter.__package_name }}_predict.encoding import Encoded, Words, length_of
@@ -75,7 +76,7 @@ def export(fitted: Fitted, rows: Dataset, lineage: Lineage) -> bytes:
         "contract": contract.model_dump_json(),
         "decision": fitted.decision.model_dump_json(),
         "format": FORMAT,
-        "golden": make_golden(fitted, rows, encoded, float(np.abs(outputs).mean())).model_dump_json(),
+        "golden": make_golden(fitted, rows, encoded, scale_of(outputs, len(contract.classes))).model_dump_json(),
         "lineage": lineage.model_dump_json(),
         "vocabulary": features.encoder.vocabulary.model_dump_json(),
     }

@@ -21,7 +21,13 @@ import pyarrow.compute as pc
 from sklearn.preprocessing import TargetEncoder
 
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
-from {{ cookiecutter.__package_name }}_predict.encoding import Encoded, Encoder, Vocabulary, Words, split_words
+from {{ cookiecutter.__package_name }}_predict.encoding import (
+    Encoded,
+    Encoder,
+    Vocabulary,
+    Words,
+    split_words,
+)
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_predict.fields import AnyField, Boolean, Category, Date, Number
 

@@ -1,6 +1,7 @@
-"""Fetch tables unchanged from a path or an address."""
+"""Fetch tables unchanged from a path, a pattern or an address."""
 
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import fsspec
@@ -15,10 +16,11 @@ CHUNK = 1 << 20
 
 
 def fetch_tables(source: str, folder: Path) -> None:
-    """Copy the files of a source into a folder, keeping their names.
+    """Copy the files of a source into a folder, keeping their names, and those of folders such as `year=2024`.
 
     Args:
-        source: a path or an fsspec address (`s3://…`, `https://…`) of a CSV or Parquet file, or of a folder of them.
+        source: a path or an fsspec address (`s3://…`, `https://…`) of a CSV or Parquet file, of a folder of them with
+            folders for partitions, or a pattern such as `orders/*.csv`.
         folder: where to write the files.
 
     Raises:
@@ -26,9 +28,8 @@ def fetch_tables(source: str, folder: Path) -> None:
     """
     try:
         filesystem, address = fsspec.url_to_fs(source)
-        names = {_file_name(file): file for file in _list_tables(filesystem, address)}
         with Progress(console=Console(stderr=True)) as progress:
-            for name, file in names.items():
+            for name, file in _list_tables(filesystem, address).items():
                 size = filesystem.size(file) or 0
                 with (
                     filesystem.open(file, "rb") as remote,
@@ -45,14 +46,27 @@ def fetch_tables(source: str, folder: Path) -> None:
         ) from error
 
 
-def _list_tables(filesystem: fsspec.AbstractFileSystem, address: str) -> list[str]:
-    if _file_name(address).lower().endswith(SUFFIXES) or not filesystem.isdir(address):
+def _list_tables(filesystem: fsspec.AbstractFileSystem, address: str) -> dict[str, str]:
+    """Return the addresses of tables, by their names in the folder to write.
+
+    Raises:
+        DataError: there is none, or two would have the same name.
+    """
+    bare = address.partition("?")[0]
+    if "*" in bare:
+        files, root = sorted(filesystem.glob(bare)), ""
+    elif bare.lower().endswith(SUFFIXES) or not filesystem.isdir(address):
         table_suffix(_file_name(address))
-        return [address]
-    files = sorted(file for file in filesystem.ls(address, detail=False) if file.lower().endswith(SUFFIXES))
-    if not files:
+        return {_file_name(address): address}
+    else:
+        files, root = sorted(filesystem.find(address)), bare.rstrip("/") + "/"
+    tables = [file for file in files if file.lower().endswith(SUFFIXES)]
+    names = [file.removeprefix(root) if root else _file_name(file) for file in tables]
+    if not tables:
         raise DataError(f"the source {address} contains no table; expected files that end in {' or '.join(SUFFIXES)}")
-    return files
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise DataError(f"the source {address} matches several files named {twice[0]}; name their folder instead")
+    return dict(zip(names, tables, strict=True))
 
 
 def _file_name(address: str) -> str:

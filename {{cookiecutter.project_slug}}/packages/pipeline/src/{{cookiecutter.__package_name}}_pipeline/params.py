@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
+Range = Annotated[list[Any], Field(min_length=2)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -81,11 +82,15 @@ class GateParams(Strict):
 
 
 class Params(Strict):
-    """The whole of params.yaml; the type of the section `train` is the recipe's."""
+    """The whole of params.yaml; the type of the section `train` is the recipe's.
+
+    `tune` has the space of a search: for parameters of `train`, a range of two numbers or a list of values.
+    """
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     validation: ValidateParams = Field(alias="validate")
     split: SplitParams
     metrics: MetricsParams
     train: Any
+    tune: dict[str, Range] = {}
     gate: GateParams

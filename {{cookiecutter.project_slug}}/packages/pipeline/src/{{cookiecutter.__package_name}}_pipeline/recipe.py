@@ -1,12 +1,13 @@
 """The recipe: the pipeline's only interface to the team's science."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
+import pyarrow as pa
 from pydantic import BaseModel
 
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
@@ -26,7 +27,7 @@ class Recipe:
     """The team's functions, one for each step; the stages call them.
 
     Attributes:
-        source: writes the tables at an address into an empty folder, as CSV or Parquet files.
+        source: given an address and an empty folder, writes CSV or Parquet files into it, or returns tables.
         features: returns the columns that the estimator uses, by name, from those of the contract and functions.
         split: returns the numbers of the rows to hold out, given the section `split` of params.yaml and a seed.
         folds: returns pairs of the training rows to fit on and the others, in the same way.
@@ -36,7 +37,7 @@ class Recipe:
         fit: returns tables for the features, made from the training rows; None if they need none.
     """
 
-    source: Callable[[str, Path], None]
+    source: Callable[[str, Path], pa.Table | Iterable[pa.Table] | None]
     features: FeatureFunction
     split: Callable[[Dataset, SplitParams, int], Indices]
     folds: Callable[[Dataset, SplitParams, int], Folds]

@@ -4,6 +4,8 @@ from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from rich.console import Console
+from rich.progress import Progress
 
 from {{ cookiecutter.__package_name }}_predict.artefact import Decision
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
@@ -25,7 +27,10 @@ def run(project: Project) -> None:
     require_classes(rows)
     maker = FeatureMaker(contract, project.recipe.features, project.recipe.fit)
     build = partial(project.recipe.estimator, contract, params.train, params.seed)
-    made = predict_folds(rows, project.recipe.folds(rows, params.split, params.seed), maker, build, params.seed)
+    folds = project.recipe.folds(rows, params.split, params.seed)
+    with Progress(console=Console(stderr=True)) as bar:
+        advance = partial(bar.advance, bar.add_task("Cross-validating", total=len(folds)))
+        made = predict_folds(rows, folds, maker, build, params.seed, advance)
     decision = decide_answers(rows, made, params.metrics)
     validation = summarise(rows, made, project.metrics, decision)
     fitted = fit(rows, project, decision)

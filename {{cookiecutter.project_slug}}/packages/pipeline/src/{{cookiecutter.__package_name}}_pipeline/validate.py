@@ -1,7 +1,7 @@
 """Stage 2: check the raw rows against the contract, and set rejected rows aside with the reason."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from {{ cookiecutter.__package_name }}_batch.dialect import Dialect, translate
-from {{ cookiecutter.__package_name }}_batch.readers import read_batches
+from {{ cookiecutter.__package_name }}_batch.readers import SUFFIXES, read_batches
 from {{ cookiecutter.__package_name }}_batch.rejected_rows import Rejects, rejects_file
 from {{ cookiecutter.__package_name }}_batch.tables import Fields, check_batch, decode, empty_table
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
@@ -50,7 +50,7 @@ def run(project: Project) -> None:
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("Validating", total=1.0)
         result = validate(
-            sorted(paths.raw.iterdir(), key=lambda path: path.name),
+            paths.raw,
             project.contract,
             paths.clean,
             paths.rejected,
@@ -71,7 +71,7 @@ def run(project: Project) -> None:
 
 
 def validate(
-    sources: list[Path],
+    raw: Path,
     contract: Contract,
     clean: Path,
     rejected: Path,
@@ -81,7 +81,7 @@ def validate(
     """Stream tables through the contract into a Parquet file of clean rows and a CSV file of rejected ones.
 
     Args:
-        sources: the tables.
+        raw: a folder of tables; a folder in it that is named like `year=2024` adds a column.
         contract: the contract that rows must keep.
         clean: the Parquet file to write.
         rejected: the CSV file to write.
@@ -92,11 +92,12 @@ def validate(
         DataError: a table cannot be read, or lacks a column.
     """
     fields = contract.table_fields
+    sources = sorted(path for path in raw.rglob("*") if path.suffix.lower() in SUFFIXES)
     accepted, unlabelled = 0, 0
     with rejects_file(rejected, list(fields)) as refused, whole_file(clean) as file:
         with pq.ParquetWriter(file, empty_table(fields).schema) as writer:
             for done, source in enumerate(sources):
-                for table, share in _clean_tables(source, fields, refused, dialect):
+                for table, share in _clean_tables(source, source.relative_to(raw), fields, refused, dialect):
                     labelled = table.filter(table.column(contract.target_name).is_valid())
                     writer.write_table(labelled)
                     accepted += labelled.num_rows
@@ -108,18 +109,30 @@ def validate(
     return Validation(total, refused.count, unlabelled, share, fields_refused)
 
 
-def _clean_tables(source: Path, fields: Fields, refused: Rejects, dialect: Dialect) -> Iterator[tuple[pa.Table, float]]:
-    rows = 0
+def _clean_tables(
+    source: Path, place: Path, fields: Fields, refused: Rejects, dialect: Dialect
+) -> Iterator[tuple[pa.Table, float]]:
+    name, rows = place.as_posix(), 0
+    folders = [part.partition("=") for part in place.parts[:-1]]
+    partition = {key: value for key, equals, value in folders if equals}
     with source.open("rb") as file:
-        for batch, share in read_batches(file, source.name, refused.add_malformed, dialect):
-            checked = check_batch(translate(batch, fields, dialect), fields, source.name)
-            refused.write(source.name, batch, checked, rows)
-            if not rows and (unknown := [name for name in batch.schema.names if name not in fields]):
-                names = ", ".join(name or "(a column without a name)" for name in unknown)
-                print_note(f"{source.name}: ignored, not in the contract: {names}")
+        for found, share in read_batches(file, name, refused.add_malformed, dialect):
+            batch = add_columns(found, partition)
+            checked = check_batch(translate(batch, fields, dialect), fields, name)
+            refused.write(name, batch, checked, rows)
+            if not rows and (unknown := [column for column in batch.schema.names if column not in fields]):
+                names = ", ".join(column or "(a column without a name)" for column in unknown)
+                print_note(f"{name}: ignored, not in the contract: {names}")
             rows += batch.num_rows
             yield decode(checked, fields), share
-    refused.write_malformed(source.name)
+    refused.write_malformed(name)
+
+
+def add_columns(batch: pa.RecordBatch, values: Mapping[str, str]) -> pa.RecordBatch:
+    """Return a batch with further columns, each of which holds one value."""
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    added = {name: pa.array([value] * batch.num_rows, pa.string()) for name, value in values.items()}
+    return pa.RecordBatch.from_pydict({**added, **columns}) if added else batch
 
 
 def print_note(text: str) -> None:

@@ -30,7 +30,7 @@ _SEAL_LENGTH = len(_SEAL_PREFIX) + 64
 class Golden(BaseModel):
     """Rows that fit the contract, and the training library's outputs for them, of shape (rows, classes or 1).
 
-    `scale` is the mean absolute output on the training rows.
+    `scale` is that of the outputs on the training rows, see `scale_of`.
     """
 
     rows: list[dict[str, object]]
@@ -83,16 +83,24 @@ class ReferenceStatistics(BaseModel):
 def agree(found: npt.NDArray[np.floating], expected: npt.NDArray[np.floating], scale: float) -> npt.NDArray[np.bool_]:
     """Return for each row whether its outputs differ by no more than single precision explains.
 
-    Each output is compared on its own: it may differ by `TOLERANCE` of itself, and by `SLACK` of the mean absolute
-    output, since a sum over trees is rounded at the size of its largest terms.
+    Each output is compared on its own: it may differ by `TOLERANCE` of itself, and by `SLACK` of their scale, since a
+    sum over trees is rounded at the size of its largest terms.
 
     Args:
         found: of shape (rows, classes or 1).
         expected: of the same shape.
-        scale: the mean absolute output on the training rows.
+        scale: of the outputs on the training rows, see `scale_of`.
     """
     allowed = TOLERANCE * np.abs(expected) + SLACK * scale
     return np.asarray((np.abs(found - expected) <= allowed).all(axis=1))
+
+
+def scale_of(outputs: npt.NDArray[np.floating], classes: int) -> float:
+    """Return the size of outputs by which differences are judged: the mean absolute number.
+
+    A probability may differ by `TOLERANCE`, whatever its size.
+    """
+    return TOLERANCE / SLACK if classes else float(np.abs(outputs).mean())
 
 
 def seal(payload: bytes) -> bytes:

@@ -40,6 +40,7 @@ class Metrics:
         self.in_flight = gauge("http_requests_in_flight", "Requests being answered.")
         self.rows = counter("prediction_rows", "Rows predicted.")
         self.refused = counter("prediction_refused_rows", "Rows rejected, by the invalid field.", "field")
+        self.unusual = counter("prediction_unusual_values", "Values accepted that are unusual, by field.", "field")
         self.model = gauge("model_info", "Workers that serve this version of the model.", "version")
         self.reloads = counter("model_reloads", "Models reloaded while running, in each worker.")
         self.failed_reloads = counter("model_reload_failures", "Model files rejected, in each worker.")

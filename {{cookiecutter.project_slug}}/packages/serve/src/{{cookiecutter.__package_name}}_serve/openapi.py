@@ -8,7 +8,15 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
-from {{ cookiecutter.__package_name }}_predict.fields import LONGEST_VALUE, AnyField, Boolean, Category, Date, Number, Text
+from {{ cookiecutter.__package_name }}_predict.fields import (
+    LONGEST_VALUE,
+    AnyField,
+    Boolean,
+    Category,
+    Date,
+    Number,
+    Text,
+)
 
 from .body import INSTANCES
 from .problems import MEDIA_TYPE, SCHEMA

@@ -54,6 +54,9 @@ class Predictions:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
         version = served.model.version
         self._metrics.rows.inc(len(rows))
+        if served.model.encoder.bounded:
+            for name in (name for prediction in predictions for name in prediction.get("unusual", ())):
+                self._metrics.unusual.labels(name).inc()
         self._log.put(Entry(time.time(), exchange.request_id, version, exchange.seconds * 1000, rows, predictions))
         await exchange.answer(to_json({"model_version": version, "predictions": predictions}))
 
