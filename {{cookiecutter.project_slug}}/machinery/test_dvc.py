@@ -12,7 +12,7 @@ from .sandbox import commit, run_in, set_params
 from .small_config import ROOT
 from .small_project import run_stages
 
-REPORTS = {"gate.json", "metrics.json", "model_card.md", "validation.json"}
+REPORTS = {"cross_validation.json", "gate.json", "metrics.json", "model_card.md", "validation.json"}
 
 
 def test_repro_again_runs_nothing(copied: Path) -> None:
