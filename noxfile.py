@@ -1,6 +1,7 @@
 """The template's sessions: render it, and run what it renders."""
 
 import json
+import os
 import shutil
 import sys
 import tomllib
@@ -100,9 +101,24 @@ def cases(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def new(session: nox.Session) -> None:
-    """Ask the questions and render a project beside this folder; arguments after -- go to cookiecutter."""
+    """Ask the questions and render a project beside this folder; what follows --adopt goes to its command adopt."""
     install(session)
-    session.run("cookiecutter", str(ROOT), "--output-dir", str(ROOT.parent), *session.posargs)
+    options = list(session.posargs)
+    adopt = options[options.index("--adopt") + 1 :] if "--adopt" in options else []
+    options = options[: options.index("--adopt")] if adopt else options
+    here = Path(os.environ.get("PWD", "."))  # where the person is; nox has gone to this folder
+    place = here / options[options.index("--output-dir") + 1] if "--output-dir" in options else ROOT.parent
+    before = set(place.iterdir())
+    session.run("cookiecutter", str(ROOT), *options, "--output-dir", str(place))
+    if not adopt:
+        session.log("a table of your own takes the sample's place with: new -- --adopt TABLE --target COLUMN")
+        return
+    (folder,) = set(place.iterdir()) - before
+    table = str(here / adopt[0])
+    with session.chdir(folder):
+        for command in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "--message", "Start")):
+            session.run("git", *command, external=True)
+        session.run("python", "bootstrap.py", "run", "--", "adopt", table, *adopt[1:])
 
 
 @nox.session(default=False)

@@ -8,12 +8,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from lightgbm import LGBMClassifier, LGBMRegressor
+from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from {{ cookiecutter.__package_name }}_pipeline import evaluate, gate, ingest, split, train, validate
 from {{ cookiecutter.__package_name }}_pipeline.evaluate import SkewError
@@ -159,6 +168,52 @@ def test_shuffling_the_feature_that_matters_costs_most(evaluated: Project) -> No
     found = json.loads(evaluated.paths.metrics.read_text())["importance"]
     assert list(found)[-1] == "ready"
     assert abs(found["ready"]["loss"]) < 0.1 < found["length"]["loss"]
+
+
+@CLASSIFICATION
+def test_estimator_that_is_converted_wrongly_is_refused_by_name(split_project: Project) -> None:
+    def forest(*_: Any) -> Any:  # without a step that fills missing values
+        return make_pipeline(StandardScaler(), RandomForestClassifier(20, random_state=1))
+
+    recipe = replace(split_project.recipe, estimator=forest)
+    with pytest.raises(
+        ConfigError, match="RandomForestClassifier computes something else once it is converted to ONNX"
+    ):
+        train.run(replace(split_project, recipe=recipe))
+
+
+@pytest.mark.parametrize("kind", ["regression", "binary"])
+def test_lightgbm_is_converted_with_and_without_steps_before_it(split_project: Project) -> None:
+    model = LGBMClassifier if split_project.contract.classes else LGBMRegressor
+    for build in (
+        lambda *_: model(n_estimators=20, random_state=1, verbose=-1),
+        lambda *_: make_pipeline(SimpleImputer(), model(n_estimators=20, random_state=1, verbose=-1)),
+    ):
+        project = replace(split_project, recipe=replace(split_project.recipe, estimator=build))
+        train.run(project)
+        evaluate.run(project)
+        assert json.loads(project.paths.metrics.read_text())["skew"] < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("kind", "step", "message"),
+    [
+        ("regression", HistGradientBoostingRegressor(loss="poisson"), "the loss poisson is converted without its exp"),
+        (
+            "regression",
+            HistGradientBoostingRegressor(categorical_features=[1]),
+            "categorical_features are converted wr",
+        ),
+        ("regression", TransformedTargetRegressor(DummyRegressor()), "cannot be converted to ONNX"),
+    ],
+)
+def test_forbidden_converter_is_refused(step: Any, message: str, split_project: Project) -> None:
+    table = pq.read_table(split_project.paths.train)
+    weights = np.abs(table.column("weight").to_numpy())
+    pq.write_table(table.set_column(4, "weight", pa.array(weights)), split_project.paths.train)
+    recipe = replace(split_project.recipe, estimator=lambda *_: clone(step))
+    with pytest.raises(ConfigError, match=message):
+        train.run(replace(split_project, recipe=recipe))
 
 
 def test_evaluate_notices_skew(evaluated: Project) -> None:

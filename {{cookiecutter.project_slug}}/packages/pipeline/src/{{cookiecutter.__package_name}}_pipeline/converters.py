@@ -109,8 +109,9 @@ def find_difference(estimator: Estimator, matrix: Matrix, run: Run, scale: float
     steps = steps_of(estimator)
     for count in range(1, len(steps)):
         part = estimator[:count]
-        expected = np.asarray(part.transform(matrix), dtype=np.float64)
-        if not agree(run(convert(part, matrix.shape[1]), matrix), expected, scale).all():
+        expected = np.nan_to_num(np.asarray(part.transform(matrix), dtype=np.float64))
+        found = np.nan_to_num(run(convert(part, matrix.shape[1]), matrix))
+        if not agree(found, expected, scale).all():
             return type(steps[count - 1]).__name__
     return type(steps[-1]).__name__
 

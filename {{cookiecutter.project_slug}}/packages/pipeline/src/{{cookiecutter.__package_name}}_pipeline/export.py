@@ -21,13 +21,16 @@ from {{ cookiecutter.__package_name }}_predict.artefact import (
     Golden,
     Lineage,
     ReferenceStatistics,
+    agree,
     scale_of,
     seal,
 )
+from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.encoding import Encoded, Words, length_of
-from {{ cookiecutter.__package_name }}_predict.fields import AnyField, Category, Text
+from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
+from {{ cookiecutter.__package_name }}_predict.fields import MISSING, AnyField, Category, Text
 
-from .converters import Estimator, Outputs, convert, unify
+from .converters import Estimator, Outputs, convert, find_difference, unify
 from .cross_validation import compute_outputs
 from .dataset import Dataset
 from .expressions import FeatureError
@@ -40,7 +43,8 @@ OTHER_LEVELS = "(other values)"
 UNSEEN = "(a value that the training rows lack)"
 NO_WORDS = Words(words=[], weights=[])
 PERCENTILES = np.linspace(0, 1, 101)
-ROWS_AT_ONCE = 4096
+ROWS_AT_ONCE, MOST_HOLES = 4096, 2000
+OUTPUTS = ("probabilities", "variable", "lightgbm_probabilities", "lightgbm_variable")  # of converters
 
 
 @dataclass(frozen=True)
@@ -62,15 +66,18 @@ def export(fitted: Fitted, rows: Dataset, lineage: Lineage) -> bytes:
 
     Raises:
         FeatureError: the graph computes another matrix than numpy.
-        ConfigError: the estimator cannot be converted.
+        ConfigError: the estimator cannot be converted, or the converted one gives other outputs.
     """
     contract, features = rows.contract, fitted.features
     encoded = rows.encode(features.encoder)
     matrix = features.compute(encoded)
     graph = write_graph(features)
     check_graph(graph, features, encoded, matrix)
-    model = join(graph, convert(fitted.estimator, matrix.shape[1]))
+    converted = convert(fitted.estimator, matrix.shape[1])
     outputs = compute_outputs(fitted.estimator, matrix, len(contract.classes))
+    for part in (matrix, make_holes(matrix, rows, features)):
+        check_estimator(converted, fitted.estimator, part, scale_of(outputs, len(contract.classes)), contract)
+    model = join(graph, converted)
     metadata = {
         "baseline": describe_training(rows, encoded, features, outputs).model_dump_json(),
         "contract": contract.model_dump_json(),
@@ -87,8 +94,7 @@ def export(fitted: Fitted, rows: Dataset, lineage: Lineage) -> bytes:
 def join(graph: ModelProto, estimator: ModelProto) -> ModelProto:
     """Return one model of features and an estimator, with a single output."""
     names = [output.name for output in estimator.graph.output]
-    kinds = ("probabilities", "variable", "lightgbm_probabilities", "lightgbm_variable")
-    name = next(name for name in (*kinds, *names) if name in names)
+    name = next(name for name in (*OUTPUTS, *names) if name in names)
     unify(graph, estimator)
     source = estimator.graph.input[0].name
     joined = compose.merge_models(
@@ -102,10 +108,7 @@ def join(graph: ModelProto, estimator: ModelProto) -> ModelProto:
 
 def run_graph(model: ModelProto, rows: Encoded, features: Features, output: str) -> npt.NDArray[np.float32]:
     """Return what a graph computes for rows, as production does: in one thread, and with a limited number of rows."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model.SerializeToString(), _options(), providers=["CPUExecutionProvider"])
     parts = []
     for start in range(0, len(rows.numbers), ROWS_AT_ONCE):
         inputs: dict[str, npt.NDArray[Any]] = {NUMBERS: rows.numbers[start : start + ROWS_AT_ONCE]}
@@ -130,6 +133,54 @@ def check_graph(graph: ModelProto, features: Features, rows: Encoded, matrix: Ma
             f"production would compute {float(found[row, column])!r} ({int((~same.all(axis=1)).sum())} rows differ); "
             "write the formula with other functions, for example with f.round"
         )
+
+
+def make_holes(matrix: Matrix, rows: Dataset, features: Features) -> Matrix:
+    """Return some rows of the matrix as they would be with values missing that may be."""
+    few = rows.take(np.arange(min(len(rows), MOST_HOLES)))
+    encoded = few.encode(features.encoder)
+    numbers, rng = encoded.numbers.copy(), np.random.default_rng(0)
+    for place, name in enumerate(features.encoder.columns):
+        field = rows.contract.features.get(name)
+        if field is not None and field.missing:
+            absent = MISSING if isinstance(field, Category) else np.nan
+            numbers[:, place] = np.where(rng.random(len(few)) < 0.3, absent, numbers[:, place])
+    holes = features.compute(Encoded(numbers, encoded.texts))
+    return holes if len(holes) else matrix[:0]
+
+
+def check_estimator(
+    converted: ModelProto, estimator: Estimator, matrix: Matrix, scale: float, contract: Contract
+) -> None:
+    """Compare the converted estimator with the library, row by row.
+
+    Raises:
+        ConfigError: they differ; the message names the step and a row.
+    """
+    expected = compute_outputs(estimator, matrix, len(contract.classes))
+    found = run_estimator(converted, matrix)
+    if found.shape != expected.shape or len(wrong := np.flatnonzero(~agree(found, expected, scale))):
+        step = find_difference(estimator, matrix, run_estimator, scale)
+        row = int(wrong[0]) if found.shape == expected.shape else 0
+        raise ConfigError(
+            f"estimator.py: {step} computes something else once it is converted to ONNX: in row {row + 1}, "
+            f"{found[row].tolist()} instead of {expected[row].tolist()}; fill missing values before, or choose another"
+        )
+
+
+def run_estimator(model: ModelProto, matrix: Matrix) -> Outputs:
+    """Return the probabilities, numbers or columns that a converted estimator or a step computes."""
+    names = [output.name for output in model.graph.output]
+    name = next(name for name in (*OUTPUTS, *names) if name in names)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), _options(), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run([name], {model.graph.input[0].name: matrix})[0], dtype=np.float64)
+
+
+def _options() -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return options
 
 
 def make_golden(fitted: Fitted, rows: Dataset, encoded: Encoded, scale: float) -> Golden:

@@ -61,9 +61,10 @@ class Linear(Strict):
 
 
 class Parameters(Strict):
-    """Which model to fit, and how."""
+    """Which model to fit, and how; with balanced class weights, a rare class counts as much as a frequent one."""
 
-    model: Literal["boosting", "lightgbm", "forest", "linear"]
+    model: Literal["lightgbm", "boosting", "forest", "linear"]
+    class_weight: Literal["balanced"] | None = None
     boosting: Boosting
     lightgbm: LightGBM
     forest: Forest
@@ -73,18 +74,19 @@ class Parameters(Strict):
 def build(contract: Contract, parameters: Parameters, seed: int) -> Any:
     """Return an unfitted estimator that can be converted to ONNX."""
     classify, values = bool(contract.classes), getattr(parameters, parameters.model)
+    weights: dict[str, Any] = {"class_weight": parameters.class_weight} if classify else {}
     if parameters.model == "boosting":
         boosting = HistGradientBoostingClassifier if classify else HistGradientBoostingRegressor
-        return boosting(random_state=seed, **values.model_dump())
+        return boosting(random_state=seed, **weights, **values.model_dump())
     if parameters.model == "lightgbm":
         lightgbm = LGBMClassifier if classify else LGBMRegressor
         fixed: dict[str, Any] = {"deterministic": True, "force_row_wise": True, "n_jobs": 0, "verbose": -1}
-        return lightgbm(random_state=seed, **fixed, **values.model_dump())
+        return lightgbm(random_state=seed, **fixed, **weights, **values.model_dump())
     fill = SimpleImputer(strategy="median", keep_empty_features=True)
     if parameters.model == "forest":
         forest = RandomForestClassifier if classify else RandomForestRegressor
-        return make_pipeline(fill, forest(random_state=seed, **values.model_dump()))
+        return make_pipeline(fill, forest(random_state=seed, **weights, **values.model_dump()))
     if classify:
-        linear = LogisticRegression(C=1 / values.alpha, max_iter=1000, random_state=seed)
+        linear = LogisticRegression(C=1 / values.alpha, max_iter=1000, random_state=seed, **weights)
         return make_pipeline(fill, StandardScaler(), linear)
     return make_pipeline(fill, StandardScaler(), Ridge(alpha=values.alpha))
