@@ -51,7 +51,9 @@ def start(core: int, *command: str, settings: dict[str, str] | None = None) -> s
     everywhere = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, env={**os.environ, **SETTINGS, **(settings or {})}, stdout=subprocess.PIPE, stderr=log)
+        process = subprocess.Popen(
+            command, env={**os.environ, **SETTINGS, **(settings or {})}, stdout=subprocess.PIPE, stderr=log
+        )
     os.sched_setaffinity(0, everywhere)
     return process
 

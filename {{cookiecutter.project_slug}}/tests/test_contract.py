@@ -9,7 +9,7 @@ import pytest
 from {{ cookiecutter.__package_name }}_batch.tables import check_batch
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
 from {{ cookiecutter.__package_name }}_predict import Contract, DataError
-from {{ cookiecutter.__package_name }}_predict.fields import Category, Number
+from {{ cookiecutter.__package_name }}_predict.fields import Category, Date, Number, Text
 
 from .sample_run import Run
 
@@ -37,7 +37,11 @@ def test_value_outside_the_contract_is_refused(contract: Contract) -> None:
             wrong += [field.minimum - 1] if field.minimum is not None else []
             wrong += [field.maximum + 1] if field.maximum is not None else []
         if isinstance(field, Category):
-            wrong.append("".join(field.values) + "?")
+            wrong.append("" if field.open else "".join(field.values) + "?")
+        if isinstance(field, Date):
+            wrong.append("yesterday")
+        if isinstance(field, Text):
+            wrong.append("x" * (field.max_length + 1))
         for value in wrong:
             with pytest.raises(DataError, match=re.escape(name)):
                 contract.check([{**contract.example(), name: value}])

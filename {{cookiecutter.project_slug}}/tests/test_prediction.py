@@ -12,6 +12,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pyarrow.parquet as pq
 
+from {{ cookiecutter.__package_name }}_batch.tables import check_batch, to_records
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
 from {{ cookiecutter.__package_name }}_predict import Contract, Model
 from {{ cookiecutter.__package_name }}_predict.cli import GROUP
@@ -32,7 +33,7 @@ SETTINGS = {
 def is_sound(answer: Any, contract: Contract) -> bool:
     """Return whether an answer is a class of the contract, or a number."""
     if contract.classes:
-        return answer["prediction"] in contract.classes and abs(sum(answer["probabilities"].values()) - 1) < 1e-4
+        return answer["prediction"] in contract.labels and abs(sum(answer["probabilities"].values()) - 1) < 1e-4
     return bool(np.isfinite(answer["prediction"]))
 
 
@@ -74,8 +75,8 @@ def test_library_command_line_and_service_give_the_same_answer(run: Run, project
 
 def read_rows(run: Run, project: Project, count: int = 20) -> list[dict[str, object]]:
     """Return rows of the holdout, as JSON has them."""
-    table = pq.read_table(run.folder / project.paths.holdout).slice(0, count)
-    return [dict(row) for row in table.select(list(project.contract.features)).to_pylist()]
+    table, features = pq.read_table(run.folder / project.paths.holdout).slice(0, count), project.contract.features
+    return to_records(check_batch(table, features, "the holdout"), features)
 
 
 def ask_service(folder: Path, rows: list[dict[str, object]]) -> Any:
