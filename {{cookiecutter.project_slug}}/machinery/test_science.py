@@ -187,7 +187,7 @@ def test_recipe_splits_by_time(use: Use) -> None:
 
 
 def test_recipe_lets_a_threshold_follow_from_costs(use: Use) -> None:
-    threshold = Model.load(use("A threshold that follows from costs").paths.model).decision.threshold
+    threshold = Model.load(use("A threshold chosen by costs").paths.model).decision.threshold
     assert threshold is not None
     assert threshold < 0.5
 

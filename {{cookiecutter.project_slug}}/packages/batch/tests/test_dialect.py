@@ -56,7 +56,7 @@ def test_file_with_semicolons_decimal_commas_and_dates_of_its_own_is_read() -> N
 
 
 def test_encoding_that_does_not_fit_is_refused() -> None:
-    with pytest.raises(DataError, match="not in UTF-8 .*; convert it, or set source.encoding"):
+    with pytest.raises(DataError, match="cannot be decoded as utf-8 .*; convert it to UTF-8, or set source.encoding"):
         list(read_batches(io.BytesIO("a\nK\xf6ln\n".encode("cp1252")), "in.csv", lambda _: None))
     with pytest.raises(DataError, match="source.encoding in config/default.yaml is unknown"):
         list(read_batches(io.BytesIO(b"a\n1\n"), "in.csv", lambda _: None, Dialect(encoding="utf-eight")))

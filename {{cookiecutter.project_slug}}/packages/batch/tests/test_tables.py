@@ -141,9 +141,9 @@ def test_csv_lines_of_the_wrong_width_are_set_aside() -> None:
     [
         (b"", "a.csv", "has the header"),
         (b"a,a\n1,2\n", "a.csv", "has the header"),
-        (b"a,b\n1,\xff\n", "a.csv", "is not in UTF-8"),
+        (b"a,b\n1,\xff\n", "a.csv", "cannot be decoded as utf-8"),
         (b"a,b\n" + b"1,2\n" * 9999 + b"1,\xff\n", "a.csv", "cannot be read as a table"),
-        (b"\xff\xfea\x00\n", "a.csv", "is not in UTF-8"),
+        (b"\xff\xfea\x00\n", "a.csv", "cannot be decoded as utf-8"),
         (b"PAR1 and then nothing", "a.parquet", "cannot be read as a table"),
         (b"a\n1\n", "a.xlsx", "a.xlsx is not a table"),
     ],

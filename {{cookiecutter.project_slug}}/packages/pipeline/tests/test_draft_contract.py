@@ -213,7 +213,7 @@ def test_dialect_is_that_of_the_file(text: str, expected: dict[str, object], tmp
 
 def test_column_without_a_name_is_left_out(tmp_path: Path) -> None:
     made = draft(many().reset_index(names=""), tmp_path)
-    assert "left out: a column without a name; it often counts the rows" in made.notes
+    assert "left out: a column without a name, probably a row index" in made.notes
     assert "" not in {**made.features, **made.keys}
 
 

@@ -33,10 +33,10 @@ def test_gate_lets_a_good_candidate_become_the_model(evaluated: Project) -> None
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"minimum": {"r2": 0.9999}}, "r2: found 0.9.*, allowed at least 0.9999 .gate.minimum.r2."),
-        ({"maximum": {"mae": 0.001}}, "mae: found 0.*, allowed at most 0.001"),
-        ({"min_gain_over_dummy": 2}, "gain in r2 over the dummy baseline: found .*, allowed at least 2"),
-        ({"max_single_feature_score": 0.1}, "leakage: r2 from length alone: found .*, allowed at most 0.1"),
+        ({"minimum": {"r2": 0.9999}}, "r2: found 0.9.*, expected at least 0.9999 .gate.minimum.r2."),
+        ({"maximum": {"mae": 0.001}}, "mae: found 0.*, expected at most 0.001"),
+        ({"min_gain_over_dummy": 2}, "gain in r2 over the dummy baseline: found .*, expected at least 2"),
+        ({"max_single_feature_score": 0.1}, "leakage: r2 from length alone: found .*, expected at most 0.1"),
     ],
 )
 def test_gate_refuses_what_misses_a_limit(
@@ -77,5 +77,5 @@ def test_gate_names_a_feature_that_gives_the_target_away(evaluated: Project) -> 
     table = pq.read_table(evaluated.paths.train)
     codes = [float(evaluated.contract.classes.index(kind)) for kind in table.column("kind").to_pylist()]
     pq.write_table(table.set_column(0, "length", pa.array(codes)), evaluated.paths.train)
-    with pytest.raises(GateError, match="leakage: balanced_accuracy from length alone: found 1, allowed at most 0.98"):
+    with pytest.raises(GateError, match="leakage: balanced_accuracy from length alone: found 1, expected at most 0.98"):
         gate.run(evaluated)

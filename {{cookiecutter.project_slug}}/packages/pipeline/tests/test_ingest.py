@@ -93,7 +93,10 @@ def test_source_of_the_team_may_return_tables_of_arrow(
     assert pq.read_table("data/raw/table.parquet") == table
     ingest.run(Project.load(replace(RECIPE, source=lambda *_: iter([table, table]))))
     assert pq.read_table("data/raw/table.parquet").num_rows == 4
-    for tables, message in (([], "gives no table"), ([table, pa.table({"b": [1]})], "tables with different columns")):
+    for tables, message in (
+        ([], "returned no table"),
+        ([table, pa.table({"b": [1]})], "tables with different columns"),
+    ):
         with pytest.raises(DataError, match=message):
             ingest.run(Project.load(replace(RECIPE, source=lambda *_, tables=tables: tables)))
     assert pq.read_table("data/raw/table.parquet").num_rows == 4

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.parametrize("kind", ["regression"])
         ("boosting\n", "booster\n", "params.yaml:6: train.model: Input should be"),
         ("trees: 20", "trees: many", "params.yaml:7: train.trees: Input should be a valid integer"),
         ("[mae]", "[precise]", "metrics: 'precise' is neither in metrics.py nor a scorer of scikit-learn"),
-        ("[mae]", "[mae], slices: [size]", "metrics.slices: 'size' is no feature; expected length, count"),
+        ("[mae]", "[mae], slices: [size]", "metrics.slices: 'size' is not a feature; expected length, count"),
         ("[mae]", "[mae], threshold: 0.3", "threshold are for two classes, and the target has a number; remove them"),
         ("minimum: {}", "minimum: {mae: 1}", "gate.minimum: of mae, less is better; limit it under gate.maximum"),
         ("maximum: {}", "maximum: {r2: 1}", "gate.maximum: of r2, more is better; limit it under gate.minimum"),

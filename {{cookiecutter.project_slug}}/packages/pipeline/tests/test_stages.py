@@ -59,7 +59,7 @@ def test_split_into_nothing_is_refused(split_project: Project) -> None:
         split.run(replace(split_project, recipe=recipe))
     recipe = replace(split_project.recipe, split=lambda *_: np.array([1, 1]))
     with pytest.raises(
-        DataError, match="split.py returned .*, expected the numbers of the rows to hold out, each once"
+        DataError, match="split.py returned .*, expected the indices of the rows to hold out, each once"
     ):
         split.run(replace(split_project, recipe=recipe))
 

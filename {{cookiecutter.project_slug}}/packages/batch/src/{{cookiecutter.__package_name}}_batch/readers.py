@@ -47,7 +47,8 @@ def read_batches(
     Args:
         file: the file, seekable.
         name: its name, whose suffix determines the format.
-        malformed: called with a reason for each CSV line with too many or too few columns, which is skipped.
+        malformed: called with a reason for each CSV line with too many or too few columns, and for each row with a line
+            break where the dialect allows none; they are skipped.
         dialect: how a CSV file is written; its values stay as they are (see `translate`).
 
     Raises:
@@ -72,7 +73,10 @@ def readable(name: str) -> Iterator[None]:
     except LookupError as error:
         raise DataError(f"source.encoding in config/default.yaml is unknown ({error}); expected, say, utf-8") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{name} is not in UTF-8 ({error}); convert it, or set source.encoding") from error
+        raise DataError(
+            f"{name} cannot be decoded as {error.encoding} ({error.reason}); convert it to UTF-8, or set "
+            "source.encoding"
+        ) from error
     except (pa.ArrowException, csv.Error, OverflowError, OSError) as error:
         raise DataError(f"{name} cannot be read as a table: {error}; correct or fetch it again") from error
 

@@ -64,7 +64,8 @@ class Checked:
 def check_batch(batch: pa.RecordBatch, fields: Fields, name: str) -> Checked:
     """Check the columns of a batch or a table against fields of the contract.
 
-    A text such as `NA` counts as missing (see `NULLS`), unless it is one of a category's values.
+    A text such as `NA` counts as missing (see `NULLS`), unless it is one of a category's values; of a field of free
+    text, only an empty one does.
 
     Args:
         batch: the rows; columns that are not in the contract are ignored.

@@ -61,7 +61,7 @@ def adopt(source: Path, choices: Choices, console: Console) -> None:
     if run("dvc", "repro", silent=False).returncode:
         raise AdoptError(
             f"the pipeline stopped, see above; correct {project.paths.contract}, {CONFIG} or {PARAMS} and run dvc "
-            "repro, or go back with git checkout . and git clean -d data"
+            "repro, or go back with git checkout . and dvc checkout"
         )
     report(project.paths.metrics, console)
 
@@ -150,7 +150,9 @@ def report(metrics: Path, console: Console) -> None:
     matter = ", ".join(
         f"{name} ({score['loss']:.3g})" for name, score in list(found["importance"].items())[:MOST_SHOWN]
     )
-    console.print(Text(f"The features that matter most, by the loss of {found['main']} without them: {matter}"))
+    console.print(
+        Text(f"The features that matter most, by how much worse {found['main']} gets if they are shuffled: {matter}")
+    )
     console.print("Next: review schema.yaml and reports/model_card.md, then run", highlight=False)
     for command in ("python3 bootstrap.py tests", "git add .", "git commit --message 'Adopt a table'"):
         console.print(f"  {command}", highlight=False)

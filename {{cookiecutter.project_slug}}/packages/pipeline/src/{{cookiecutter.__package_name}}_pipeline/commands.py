@@ -22,7 +22,12 @@ ProblemOption = Annotated[
     Literal["classification", "regression"] | None,
     typer.Option(help="Whether the target is a class or a number; by default, its values decide."),
 ]
-TimeOption = Annotated[str | None, typer.Option(help="The column with the time of a row; the newest are held out.")]
+TimeOption = Annotated[
+    str | None,
+    typer.Option(
+        help="The column with the time of each row; adopt holds the newest rows out, unless --group is given."
+    ),
+]
 GroupOption = Annotated[str | None, typer.Option(help="The column of what rows have in common, such as a customer.")]
 
 
@@ -92,11 +97,13 @@ def tune(
     trials: Annotated[
         int | None, typer.Option(min=1, help="How many sets of parameters to try; by default, 50.")
     ] = None,
-    minutes: Annotated[float | None, typer.Option(min=0, help="How long to search.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Stop after this many minutes; by default, no limit.")
+    ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write the best parameters into params.yaml.")] = False,
     storage: Annotated[str, typer.Option(help="The database of the studies; SQLite or PostgreSQL.")] = TUNING,
 ) -> None:
-    """Search the parameters in the section tune of params.yaml with Optuna; continues where it was stopped."""
+    """Tune the parameters under tune in params.yaml with Optuna; an interrupted search is resumed."""
     from .project import Project
     from .tune import PLOT, Budget, write_parameters
     from .tune import tune as run
@@ -112,7 +119,7 @@ def tune(
         write_parameters(found.parameters)
         print("written into params.yaml; run dvc repro")
     else:
-        print("run tune again to search on, or with --write to keep the best")
+        print("run tune again to continue; with --write, it also writes the best parameters into params.yaml")
 
 
 def compare(

@@ -1,4 +1,4 @@
-"""Convert fitted estimators to ONNX, where the result is known to be right."""
+"""Convert fitted estimators to ONNX; refuse those whose conversion is known to be wrong."""
 
 from collections.abc import Callable
 from typing import Any
@@ -90,7 +90,7 @@ def refuse_wrong(step: Estimator) -> None:
     name, wrong = type(step).__name__, ""
     if name.startswith("HistGradientBoosting"):
         if np.any(getattr(step, "is_categorical_", None)):
-            wrong = "categorical_features are converted wrongly; leave them out, categories are encoded before"
+            wrong = "categorical_features are converted wrongly; leave them out, categories are already encoded"
         elif getattr(step, "loss", "") in ("poisson", "gamma"):
             wrong = f"the loss {step.loss} is converted without its exponential; use squared_error or LightGBM"
     elif name in TEXT_ONLY:
@@ -99,13 +99,14 @@ def refuse_wrong(step: Estimator) -> None:
         raise ConfigError(f"estimator.py: {name}: {wrong}")
     if name not in MEASURED:
         Console(stderr=True).print(
-            f"estimator.py: nobody has measured the converter of {name}; its outputs are compared on all training rows",
+            f"estimator.py: the conversion of {name} has not been tested with this template; its outputs are compared "
+            "on all training rows",
             highlight=False,
         )
 
 
 def find_difference(estimator: Estimator, matrix: Matrix, run: Run, scale: float) -> str:
-    """Return which step of a pipeline gives other outputs in ONNX than in the library; empty if none does."""
+    """Return the first step of a pipeline that gives other outputs in ONNX than in the library, or else the last."""
     steps = steps_of(estimator)
     for count in range(1, len(steps)):
         part = estimator[:count]

@@ -1,4 +1,4 @@
-"""Cross-validation on the training rows: the metrics that experiments are compared by, and what an answer adds."""
+"""Cross-validation on the training rows: the metrics that experiments are compared by, thresholds and intervals."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -58,7 +58,7 @@ def read_source(path: Path, dialect: Dialect) -> pa.Table:
 
 
 def detect_dialect(path: Path) -> Dialect:
-    """Return how a CSV file is written; what its first rows do not tell is as in most files.
+    """Return how a CSV file is written; settings that its first rows do not reveal keep their defaults.
 
     Raises:
         DataError: the file cannot be read.
@@ -123,7 +123,7 @@ def _present(column: pa.Array, missing: tuple[str, ...]) -> pa.Array:
 
 
 def _is_mark(column: pa.Array, mark: str) -> bool:
-    """Return whether a text stands for a missing value: it occurs, and the other values are numbers or many."""
+    """Return whether a text stands for a missing value: most other values are numbers, or it has no other meaning."""
     count = pc.sum(pc.equal(column, mark)).as_py() or 0
     if not count:
         return False

@@ -206,7 +206,7 @@ def _draft_feature(column: _Column, notes: list[str]) -> dict[str, Any] | None:
     name, missing = column.name, column.missing
     notes.extend(_note_missing(column))
     if not name.strip():
-        notes.append("left out: a column without a name; it often counts the rows")
+        notes.append("left out: a column without a name, probably a row index")
     elif column.nested:
         notes.append(f"left out: {name!r} holds lists or structures; write a column for each part")
     elif not len(column.present):
@@ -216,7 +216,7 @@ def _draft_feature(column: _Column, notes: list[str]) -> dict[str, Any] | None:
     elif column.is_identifier:
         notes.append(
             f"left out: {name!r} is different in each of {len(column.present)} rows ({column.examples}): an "
-            "identifier? One is kept as keys: id; write it under features if it says something about the target"
+            "identifier? The first such column becomes keys: id; add it under features if it helps to predict"
         )
     elif column.fits(NUMBER):
         return _draft_number(column, notes)
@@ -256,7 +256,7 @@ def _draft_number(column: _Column, notes: list[str]) -> dict[str, Any] | None:
         pairs = zip(column.texts.to_pylist(), numbers, strict=True)
         bad = dict.fromkeys(text for text, number in pairs if text and np.isnan(number))
         shown = ", ".join(f"{text!r:.40}" for text in bad if text not in NULLS)
-        notes.append(f"check: {broken} values of {name!r} are no numbers ({shown:.120}); their rows are rejected")
+        notes.append(f"check: {broken} values of {name!r} are not numbers ({shown:.120}); their rows are rejected")
     if set(np.unique(present)) == {0.0, 1.0}:
         return {"type": "boolean", **column.missing}
     whole = bool((present == np.round(present)).all())
@@ -286,7 +286,7 @@ def _draft_date(column: _Column, notes: list[str]) -> dict[str, Any]:
     present = seconds[~np.isnan(seconds)]
     broken = len(column.present) - len(present)
     if broken:
-        notes.append(f"check: {broken} values of {column.name!r} are no dates; their rows are rejected")
+        notes.append(f"check: {broken} values of {column.name!r} are not dates; their rows are rejected")
     forms = [form for form in column.dialect.dates if "T" not in (column.values[0].as_py() or "")]
     if forms and not pa.types.is_temporal(column.raw.type):
         notes.append(f"date: {column.name!r} ({column.examples}), see source.dates {', '.join(forms)}")

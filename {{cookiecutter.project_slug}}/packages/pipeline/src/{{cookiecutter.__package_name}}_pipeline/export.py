@@ -49,7 +49,7 @@ OUTPUTS = ("probabilities", "variable", "lightgbm_probabilities", "lightgbm_vari
 
 @dataclass(frozen=True)
 class Fitted:
-    """What training has made: features, a fitted estimator, and what an answer adds to its outputs."""
+    """What training has made: features, a fitted estimator, and how its outputs become a prediction."""
 
     features: Features
     estimator: Estimator

@@ -1,8 +1,8 @@
 """Columns as expressions: what features.py computes with, once, for training and for the model file.
 
 A column is a node of a graph: an operation and its arguments. numpy evaluates the graph on the training rows, and
-`feature_graph` writes it as ONNX. The operations are those of which both give the same bits. Whatever else Python could
-do with a column raises a `FeatureError` that says what to write instead.
+`feature_graph` writes it as ONNX. Only operations are supported of which both compute the same bits. Whatever else
+Python could do with a column raises a `FeatureError` that says what to write instead.
 """
 
 import math
@@ -22,8 +22,8 @@ DECIDES = (
     "uses a column to decide (if, and, or, not, in, min, max, 0 < x < 1); "
     "write f.where(condition, a, b), &, |, ~, f.minimum or f.maximum"
 )
-FOREIGN = "passes a column to a function of another library; a model can carry only the functions of f, such as f.{}"
-ONE_ROW = "asks for the rows of a column; a feature of a row must depend on this row alone"
+FOREIGN = "passes a column to {}; a model file supports only operators and the functions of f"
+ONE_ROW = "indexes a column or takes its length; a feature of a row must depend on this row alone"
 NUMPY: dict[str, Callable[..., Any]] = {
     "Abs": np.abs,
     "Add": np.add,
@@ -106,11 +106,14 @@ class Column:
     def __floordiv__(self, other: object) -> "Column":
         return Column("number", "Floor", (self / other,))
 
+    def __rfloordiv__(self, other: object) -> "Column":
+        return Column("number", "Floor", (other / self,))
+
+    def __rmod__(self, other: object) -> "Column":
+        return _modulo(number_of(other), number_of(self))
+
     def __mod__(self, other: object) -> "Column":
-        divisor = number_of(other)
-        rest = self._combine("Mod", divisor)  # of the sign of the dividend; Python's has that of the divisor
-        opposite = Column("boolean", "Less", (rest * divisor, 0.0))
-        return Column("number", "Where", (opposite, rest + divisor, rest))
+        return _modulo(number_of(self), number_of(other))
 
     def __neg__(self) -> "Column":
         return Column("number", "Neg", (number_of(self),))
@@ -119,10 +122,10 @@ class Column:
         return Column("number", "Abs", (number_of(self),))
 
     def _compare(self, operation: str, other: object) -> "Column":
-        if self.kind in ("category", "text"):
-            raise FeatureError(
-                f"orders the {self.kind} {self.name!r}; write == or !=, or f.lookup with a table of numbers"
-            )
+        if self.kind == "text":
+            raise FeatureError(f"compares {describe(self)}; a text has only f.length, f.word_count and f.is_missing")
+        if self.kind == "category":
+            raise FeatureError(f"orders {describe(self)}; write == or !=, or f.lookup with a table of numbers")
         if self.kind == "date" and isinstance(other, str):
             other = _parse_date(other)
         return self._combine(operation, other, kind="boolean")
@@ -143,7 +146,7 @@ class Column:
         if self.kind != "category":
             return self._compare("Equal", other)
         if not isinstance(other, str):
-            raise FeatureError(f"compares the category {self.name!r} with {other!r}; write one of its values, a text")
+            raise FeatureError(f"compares {describe(self)} with {describe(other)}; write one of its values, a text")
         found = Lookup({other: 1.0}, 0.0)
         return Column("number", "Lookup", (self,), self.name, found) == 1.0
 
@@ -166,7 +169,7 @@ class Column:
         return Column("boolean", "Not", (condition_of(self),))
 
     def __pow__(self, _: object) -> NoReturn:
-        raise FeatureError("uses **, of which the last bit differs in production; write x * x, or f.sqrt(x)")
+        raise FeatureError("uses **, whose last bit can differ in production; write x * x, or f.sqrt(x)")
 
     __rpow__ = __pow__
 
@@ -177,7 +180,7 @@ class Column:
         raise FeatureError("uses `in`; write ==, with | between two conditions")
 
     def __float__(self) -> NoReturn:
-        raise FeatureError(FOREIGN.format("sqrt"))
+        raise FeatureError(FOREIGN.format("a function of Python"))
 
     __int__ = __index__ = __round__ = __trunc__ = __floor__ = __ceil__ = __float__
 
@@ -194,7 +197,7 @@ class Column:
         raise FeatureError("writes into a column; give the result of f.where(condition, a, b) a new name")
 
     def __str__(self, *_: object) -> NoReturn:
-        raise FeatureError("makes a text of a column; compare it with ==, or use f.lookup")
+        raise FeatureError("converts a column to a text; compare it with ==, or use f.lookup")
 
     __repr__ = __format__ = __str__
     __hash__ = object.__hash__
@@ -203,20 +206,26 @@ class Column:
         if name.startswith("__"):
             raise AttributeError(name)
         raise FeatureError(
-            f"calls .{name} on a column, which has no methods; a model can carry only the functions of f"
+            f"calls .{name} on a column, which has no methods; a model file supports operators and the functions of f"
         )
 
     def __array__(self, *_: object, **__: object) -> NoReturn:
-        raise FeatureError(FOREIGN.format("where"))
+        raise FeatureError(FOREIGN.format("numpy"))
 
     def __array_function__(self, function: Callable[..., Any], *_: object) -> NoReturn:
-        raise FeatureError(FOREIGN.format(function.__name__))
+        raise FeatureError(FOREIGN.format(f"numpy.{function.__name__}"))
 
     def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any, **_: object) -> "Column":
         swapped = {"add": "Add", "subtract": "Sub", "multiply": "Mul", "divide": "Div"}.get(function.__name__)
         if swapped and method == "__call__" and np.ndim(inputs[0]) == 0:  # a number of numpy's
             return self._combine(swapped, inputs[0], swap=True)
-        raise FeatureError(FOREIGN.format(function.__name__))
+        raise FeatureError(FOREIGN.format(f"numpy.{function.__name__}"))
+
+
+def _modulo(x: Column | float, divisor: Column | float) -> Column:
+    rest = Column("number", "Mod", (x, divisor))  # of the sign of the dividend; Python's has that of the divisor
+    opposite = Column("boolean", "Less", (rest * divisor, 0.0))
+    return Column("number", "Where", (opposite, rest + divisor, rest))
 
 
 class Lookup:
@@ -244,7 +253,8 @@ def number_of(value: object) -> Column | float:
     """
     if isinstance(value, Column):
         if value.kind in ("category", "text"):
-            raise FeatureError(f"calculates with {describe(value)}; write == or f.lookup, or f.length for a text")
+            advice = "f.length or f.word_count" if value.kind == "text" else "== or f.lookup"
+            raise FeatureError(f"calculates with {describe(value)}; write {advice}")
         if value.kind == "boolean":
             # a field is 1, 0 or missing already
             return (

@@ -125,8 +125,8 @@ class FeatureMaker:
         made = self.trace(fitted)
         if [sign(column) for column in made.values()] != [sign(column) for column in self.trace(fitted).values()]:
             raise FeatureError(
-                f"{inspect.getsourcefile(self.features)}: features() gives something else on each call: the clock or a "
-                "random number; put the moment into a column of schema.yaml"
+                f"{inspect.getsourcefile(self.features)}: features() gives something else on each call; do not use "
+                "the clock or random numbers: declare a date in schema.yaml"
             )
         texts = [column.name for column in made.values() if column.kind == "text"]
         vocabulary = self._learn_vocabulary(rows, made, texts)
@@ -284,7 +284,7 @@ def find_lookups(column: Column, name: str) -> Iterator[Mapping[str, float]]:
 
 
 def learn_words(texts: Sequence[str | None]) -> Words:
-    """Return the words that occur in most texts, and their inverse document frequencies, as scikit-learn has them."""
+    """Return the most frequent words and pairs of words, with inverse document frequencies as scikit-learn's."""
     counts = Counter(word for text in texts for word in set(split_words(text)))
     chosen = sorted(
         (word for word, count in counts.items() if count >= FEWEST_TEXTS), key=lambda word: (-counts[word], word)

@@ -16,7 +16,7 @@ CHUNK = 1 << 20
 
 
 def fetch_tables(source: str, folder: Path) -> None:
-    """Copy the files of a source into a folder, keeping their names, and those of folders such as `year=2024`.
+    """Copy the files of a source into a folder, keeping their names; of a folder, also those of the folders in it.
 
     Args:
         source: a path or an fsspec address (`s3://…`, `https://…`) of a CSV or Parquet file, of a folder of them with

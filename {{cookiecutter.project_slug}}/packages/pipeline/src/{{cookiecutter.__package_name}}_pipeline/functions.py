@@ -68,7 +68,7 @@ class Functions:
         return Column("boolean", "IsNaN", (self._column(x, "is_missing"),))
 
     def log1p(self, x: Column) -> Column:
-        """Return the natural logarithm of 1 + x; missing at -1 and below."""
+        """Return the natural logarithm of 1 + x; not finite at -1, missing below."""
         return Column("number", "Log", (self._column(x, "log1p") + 1.0,))
 
     def sqrt(self, x: Column) -> Column:
@@ -166,7 +166,7 @@ class Functions:
         if name.startswith("__"):
             raise AttributeError(name)
         known = ", ".join(key for key in vars(type(self)) if not key.startswith("_"))
-        raise FeatureError(f"uses f.{name}, which does not exist; a model can carry: {known}")
+        raise FeatureError(f"uses f.{name}, which does not exist; a model file supports: {known}")
 
     def _column(self, x: object, name: str) -> Column:
         found = number_of(x)

@@ -53,6 +53,11 @@ class Gate:
         return self.found >= self.limit if self.at_least else self.found <= self.limit
 
     @property
+    def source(self) -> str:
+        """Where the limit comes from."""
+        return "the dummy baseline" if self.param.startswith("dummy.") else f"gate.{self.param}"
+
+    @property
     def allowed(self) -> str:
         """The limit in words."""
         return f"{'at least' if self.at_least else 'at most'} {self.limit:.9g}"
@@ -73,7 +78,7 @@ def run(project: Project) -> None:
     _report(gates, paths.gate)
     if failed := [gate for gate in gates if not gate.passed]:
         reasons = "; ".join(
-            f"{gate.name}: found {gate.found:.9g}, allowed {gate.allowed} (gate.{gate.param})" for gate in failed
+            f"{gate.name}: found {gate.found:.9g}, expected {gate.allowed} ({gate.source})" for gate in failed
         )
         raise GateError(
             f"the gate refused the candidate: {reasons}; {paths.model} is unchanged: "

@@ -47,12 +47,12 @@ def write_tables(tables: Iterable[pa.Table], path: Path) -> None:
     several = iter(tables)
     first = next(several, None)
     if first is None:
-        raise DataError("source.py gives no table; expected at least one")
+        raise DataError("source.py returned no table; expected at least one")
     with whole_file(path) as file, pq.ParquetWriter(file, first.schema) as writer:
         for table in chain([first], several):
             if table.schema != first.schema:
                 raise DataError(
-                    f"source.py gives tables with different columns: {table.schema.names} and {first.schema.names}; "
+                    f"source.py returned tables with different columns: {table.schema.names} and {first.schema.names}; "
                     "expected the same names and types"
                 )
             writer.write_table(table)

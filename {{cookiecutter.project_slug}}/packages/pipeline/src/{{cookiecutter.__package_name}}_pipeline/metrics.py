@@ -95,7 +95,7 @@ def find_metrics(own: Metrics, params: MetricsParams, contract: Contract) -> dic
         raise ConfigError("params.yaml: metrics: an interval is for a number, and the target has classes; remove it")
     if unknown := [name for name in params.slices if name not in contract.features]:
         raise ConfigError(
-            f"params.yaml: metrics.slices: {unknown[0]!r} is no feature; expected {', '.join(contract.features)}"
+            f"params.yaml: metrics.slices: {unknown[0]!r} is not a feature; expected {', '.join(contract.features)}"
         )
     names = list(dict.fromkeys([params.main, *params.also]))
     return {name: own[name] if name in own else _scorer(name) for name in names}

@@ -53,7 +53,7 @@ def render_card(model: Model, evaluation: Evaluation) -> str:
             "",
             *markdown_table(("field", "expected", "meaning"), fields),
             "",
-            "It rejects anything else.",
+            "It rejects values outside these, and a missing one where null is not allowed.",
             "",
             "## Made from",
             "",
@@ -70,11 +70,11 @@ def render_card(model: Model, evaluation: Evaluation) -> str:
 def _describe_decision(model: Model) -> Iterator[str]:
     decision = model.decision
     if decision.threshold is not None:
-        yield f"It predicts {model.contract.classes[1]} from a probability of {decision.threshold:.4g} on."
+        yield f"It predicts {model.contract.classes[1]} if its probability is at least {decision.threshold:.4g}."
     if decision.coverage is not None:
         yield (
             f"The interval around a prediction, from {decision.below:.4g} below to {decision.above:.4g} above, covers "
-            f"{decision.coverage:.0%} of the training rows, each predicted by a model without it."
+            f"{decision.coverage:.0%} of the training rows, each predicted by a model that was not fitted on it."
         )
 
 

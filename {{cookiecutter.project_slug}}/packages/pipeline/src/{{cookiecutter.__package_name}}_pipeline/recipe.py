@@ -29,7 +29,7 @@ class Recipe:
     Attributes:
         source: given an address and an empty folder, writes CSV or Parquet files into it, or returns tables.
         features: returns the columns that the estimator uses, by name, from those of the contract and functions.
-        split: returns the numbers of the rows to hold out, given the section `split` of params.yaml and a seed.
+        split: returns the indices of the rows to hold out, given the section `split` of params.yaml and a seed.
         folds: returns pairs of the training rows to fit on and the others, in the same way.
         estimator: returns an unfitted scikit-learn estimator, given the section `train` of params.yaml and a seed.
         parameters: the type of that section.

@@ -31,7 +31,7 @@ def run(project: Project) -> None:
         or len(np.unique(chosen)) != len(chosen)
         or not np.isin(chosen, np.arange(len(rows))).all()
     ):
-        raise DataError(f"split.py returned {chosen!r:.80}, expected the numbers of the rows to hold out, each once")
+        raise DataError(f"split.py returned {chosen!r:.80}, expected the indices of the rows to hold out, each once")
     holdout[chosen] = True
     if holdout.all() or not holdout.any():
         raise DataError(

@@ -61,7 +61,8 @@ class Tuned:
 def tune(project: Project, budget: Budget, storage: str) -> Tuned:
     """Search the space in the section `tune` of params.yaml; a search that was interrupted goes on where it stopped.
 
-    The study belongs to the training rows and to all other parameters: when these change, another one begins.
+    A study goes on while the training rows, the contract and params.yaml (except `tune` and `gate`) stay the same.
+    After a change to packages/train, use another storage.
 
     Args:
         project: the project, whose pipeline has run as far as the split.
@@ -104,7 +105,9 @@ def tune(project: Project, budget: Budget, storage: str) -> Tuned:
             catch=(ProjectError,),
         )
     if not finished(study):
-        raise DataError(f"none of {len(study.trials)} trials has succeeded; run dvc repro train to see why")
+        raise DataError(
+            f"none of {len(study.trials)} trials has succeeded; narrow the ranges under tune in params.yaml"
+        )
     plot_history(study, metric, PLOT)
     before, sign_of = float(study.user_attrs[BEFORE]), -1 if project.metrics[metric].less_is_better else 1
     better = sign_of * study.best_value > sign_of * before
@@ -119,7 +122,7 @@ def score(trial: optuna.Trial, project: Project, rows: Dataset) -> float:
 
 
 def cross_validate(project: Project, rows: Dataset, parameters: Any, trial: optuna.Trial | None = None) -> float:
-    """Return the mean of the main metric over the folds; a trial is told of each fold, and may stop."""
+    """Return the mean of the main metric over the folds; each is reported to the trial, which may be pruned."""
     maker = FeatureMaker(project.contract, project.recipe.features, project.recipe.fit)
     build = partial(project.recipe.estimator, project.contract, parameters, project.params.seed)
     name, values = next(iter(project.metrics)), []
@@ -193,7 +196,7 @@ def write_parameters(parameters: Mapping[str, Any]) -> None:
 
 
 def sign(project: Project) -> str:
-    """Return a digest of what a study depends on: training rows, contract, and all parameters but the space."""
+    """Return a digest of what a study depends on: training rows, contract, and parameters except `tune` and `gate`."""
     digest = hashlib.sha256(project.paths.train.read_bytes())
     digest.update(project.contract.model_dump_json().encode())
     digest.update(project.params.model_dump_json(exclude={"tune", "gate"}).encode())

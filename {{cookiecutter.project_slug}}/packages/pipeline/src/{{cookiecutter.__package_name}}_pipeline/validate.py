@@ -61,7 +61,12 @@ def run(project: Project) -> None:
         file.write(json.dumps(asdict(result), indent=2).encode() + b"\n")
     if result.unlabelled:
         print_note(f"{result.unlabelled} rows without {project.contract.target_name} are left out of training")
-    if result.share > allowed or result.rejected + result.unlabelled == result.rows:
+    if result.rows and result.rejected + result.unlabelled == result.rows and result.share <= allowed:
+        raise DataError(
+            f"none of {result.rows} rows can be used for training: {result.rejected} break the contract, "
+            f"{result.unlabelled} lack {project.contract.target_name}; correct the source or {paths.contract}"
+        )
+    if result.share > allowed or not result.rows:
         where = ", ".join(f"{name} {count}" for name, count in result.fields.items())
         raise DataError(
             f"{result.rejected} of {result.rows} rows break the contract ({result.share:.4g}); the share allowed is "

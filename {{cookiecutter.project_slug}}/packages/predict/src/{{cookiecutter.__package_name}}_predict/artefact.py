@@ -1,9 +1,9 @@
 """The format of a model file: its metadata, and the seal at its end.
 
 A model file is ONNX. Its metadata entries are `contract`, `vocabulary` (the values and words that it has learned),
-`lineage`, `baseline` (the reference statistics), `golden` (a few rows and their outputs), `decision` (what an answer
-adds to the outputs) and, once it has passed the gate, `metrics`. The last entry is the seal: the SHA-256 of all bytes
-before it. The fields of a protocol buffer may appear in any order
+`lineage`, `baseline` (the reference statistics), `golden` (a few rows and their outputs), `decision` (how outputs
+become a prediction), `format` and, once it has passed the gate, `metrics`. The last entry is the seal: the SHA-256 of
+all bytes before it. The fields of a protocol buffer may appear in any order
 (https://protobuf.dev/programming-guides/encoding/#order), so an entry appended to the bytes leaves the file valid ONNX.
 """
 
@@ -39,10 +39,11 @@ class Golden(BaseModel):
 
 
 class Decision(BaseModel):
-    """What an answer adds to a model's outputs.
+    """How outputs become a prediction: the decision threshold, or the prediction interval.
 
     Attributes:
-        threshold: the probability of the second of two classes from which on it is predicted; None: from half on.
+        threshold: the second of two classes is predicted if its probability is at least this; None: the most probable
+            class is predicted.
         coverage: the share of the training rows whose target the interval around a predicted number has covered.
         below: how far the interval reaches below the prediction.
         above: how far it reaches above.

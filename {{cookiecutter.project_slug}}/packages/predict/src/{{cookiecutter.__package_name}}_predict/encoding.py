@@ -172,6 +172,6 @@ def word_count_of(name: str) -> str:
 
 
 def split_words(text: str | None) -> list[str]:
-    """Return the words of a text of two letters or more, and the pairs of neighbours, in lower case."""
+    """Return the words of two characters or more, and the pairs of consecutive ones, in lower case."""
     words = _WORD.findall(text.lower()) if text else []
     return [*words, *map(" ".join, pairwise(words))]

@@ -33,7 +33,7 @@ Outputs = npt.NDArray[np.float32]
 class Prediction(TypedDict):
     """The prediction for one row: a class and the probability of each, or a number in the target's unit.
 
-    `interval` is around a number; `unusual` lists the fields whose values are, if there are any.
+    `interval` is around a number; `unusual` lists the fields with unusual values, and is absent if there are none.
     """
 
     prediction: str | bool | float
@@ -53,7 +53,7 @@ class Model:
         reference: the reference statistics of the training data.
         metrics: the metrics of the evaluation before the gate; empty for a candidate.
         encoder: encodes checked rows for this model.
-        decision: what an answer adds to the outputs.
+        decision: how outputs become a prediction.
     """
 
     contract: Contract
@@ -210,7 +210,7 @@ class Model:
             row = int(wrong[0])
             raise ModelError(
                 f"{path} computes other outputs for a golden row than in training: found {outputs[row].tolist()}, "
-                f"expected {golden.outputs[row]} for {golden.rows[row]}; do not trust this onnxruntime, or train again"
+                f"expected {golden.outputs[row]} for {golden.rows[row]}; install the locked onnxruntime, or train again"
             )
 
 

@@ -6,7 +6,7 @@ from {{ cookiecutter.__package_name }}_pipeline.splits import hold_out, make_fol
 
 
 def split(rows: Dataset, how: SplitParams, seed: int) -> Indices:
-    """Return the numbers of the rows to hold out: by share, time or group, as `split` in params.yaml says."""
+    """Return the indices of the rows to hold out: by share, time or group, as `split` in params.yaml says."""
     return hold_out(rows, how, seed)
 
 
