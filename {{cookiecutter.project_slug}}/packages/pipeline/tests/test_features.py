@@ -97,6 +97,8 @@ def every_function(c: Any, f: Any) -> dict[str, Any]:
         "weekday": f.weekday(c.born),
         "sin": f.cycle_sin(hour, 24),
         "cos": f.cycle_cos(f.month(c.ordered), 12),
+        "whole circle": f.cycle_sin(c["items"], 7) + f.cycle_cos(f.floor(c.amount / 1e30), 5),
+        "any circle": f.cycle_sin(c.amount, 7) + f.cycle_cos(c["items"], 7.5),
         "age": f.days_between(c.born, c.ordered) / 365.25,
         "recent": c.ordered >= "2019-01-01",
         "length": f.length(c["note (%)"]) / (1 + f.word_count(c["note (%)"])),

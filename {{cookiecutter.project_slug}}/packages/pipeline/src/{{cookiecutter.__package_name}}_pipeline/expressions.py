@@ -63,10 +63,12 @@ class Column:
 
     Attributes:
         kind: what its values are; booleans are true and false, dates are seconds since 1970 in UTC.
-        operation: `Input`, `Lookup`, or the ONNX operator that computes it.
+        operation: `Input`, `Lookup`, `Table`, `Bucket`, or the ONNX operator that computes it.
         arguments: columns and numbers, in the operator's order.
         name: of an input; the source of a lookup otherwise.
         table: of a lookup: the number for each value, and `default`.
+        constants: of `Table`, the number for each index; of `Bucket`, the edges.
+        whole: whether all its numbers are known to be whole.
     """
 
     kind: Kind
@@ -74,6 +76,8 @@ class Column:
     arguments: tuple["Column | float", ...] = ()
     name: str = ""
     table: "Lookup | None" = None
+    constants: tuple[float, ...] = ()
+    whole: bool = False
 
     def _combine(self, operation: str, other: object, *, swap: bool = False, kind: Kind = "number") -> "Column":
         pair = (number_of(self), number_of(other))
@@ -307,6 +311,10 @@ def evaluate(
             found = inputs[column.name]
         elif column.table is not None:
             found = column.table.over(values[column.name])[np.asarray(parts[0], dtype=np.int64)]
+        elif column.operation == "Table":
+            found = np.array(column.constants)[np.asarray(parts[0], dtype=np.int64)]
+        elif column.operation == "Bucket":
+            found = (np.asarray(parts[0])[:, None] >= np.array(column.constants)).sum(axis=1).astype(np.float64)
         else:
             with np.errstate(all="ignore"):
                 found = NUMPY[column.operation](*parts)

@@ -30,6 +30,7 @@ class _Writer:
         self._nodes: list[NodeProto] = []
         self._constants: dict[tuple[object, ...], tuple[str, npt.NDArray[Any]]] = {}
         self._known: dict[tuple[object, ...], str] = {}  # the result of each node, by what it computes
+        self._single: list[str] = []  # the columns of the encoded numbers, once they are split
         self._written: dict[int, str] = {}  # the same, by column: a column may be an argument of many
 
     def write(self) -> ModelProto:
@@ -84,12 +85,25 @@ class _Writer:
             self._emit(part) if isinstance(part, Column) else self._constant(np.float64(part))
             for part in column.arguments
         ]
+        if column.operation == "Table":
+            index = self._node("Cast", *parts, to=TensorProto.INT64)
+            return self._node("GatherND", self._constant(np.array(column.constants).reshape(-1, 1)), index)
+        if column.operation == "Bucket":
+            edges = self._constant(np.array(column.constants).reshape(1, -1))
+            reached = self._node("Cast", self._node("GreaterOrEqual", *parts, edges), to=TensorProto.DOUBLE)
+            return self._node("ReduceSum", reached, self._constant(np.array([1])), keepdims=1)
         return self._node(column.operation, *parts, **({"fmod": 1} if column.operation == "Mod" else {}))
 
     def _take(self, places: list[int]) -> str:
         """Return some columns of the encoded numbers."""
-        if places == list(range(len(self._features.encoder.columns))):
+        count = len(self._features.encoder.columns)
+        if places == list(range(count)):
             return NUMBERS
+        if len(places) == 1:
+            if not self._single:
+                self._single = [f"column_{place}" for place in range(count)]
+                self._nodes.append(helper.make_node("Split", [NUMBERS], self._single, axis=1, num_outputs=count))
+            return self._single[places[0]]
         return self._node("Gather", NUMBERS, self._constant(np.array(places, dtype=np.int64)), axis=1)
 
     def _index(self, name: str) -> str:

@@ -96,7 +96,10 @@ class FeatureMaker:
         Raises:
             FeatureError: it does what a model cannot carry; the message has the file and the line.
         """
-        columns = {name: Column(kind_of(field), "Input", (), name) for name, field in self.contract.features.items()}
+        columns = {
+            name: Column(kind_of(field), "Input", (), name, whole=isinstance(field, Number) and field.type == "integer")
+            for name, field in self.contract.features.items()
+        }
         try:
             made = self.features(Columns(columns), Functions(fitted))
         except Exception as error:  # whatever the team's function raises
@@ -267,7 +270,8 @@ def sign(column: Column) -> str:
             return repr(part)
         if id(part) not in known:
             table = "" if part.table is None else part.table.describe()
-            text = f"{part.operation} {part.name} {table} {' '.join(map(visit, part.arguments))}"
+            arguments = " ".join(map(visit, part.arguments))
+            text = f"{part.operation} {part.name} {table} {part.constants} {arguments}"
             known[id(part)] = hashlib.sha256(text.encode()).hexdigest()
         return known[id(part)]
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from {{ cookiecutter.__package_name }}_predict.encoding import length_of, word_count_of
@@ -9,6 +10,7 @@ from {{ cookiecutter.__package_name }}_predict.encoding import length_of, word_c
 from .expressions import Column, FeatureError, Lookup, condition_of, describe, is_finite_number, number_of
 
 DAY = 86400.0
+LONGEST_TABLE = 1000
 Operand = Column | float
 
 
@@ -81,11 +83,11 @@ class Functions:
 
     def floor(self, x: Column) -> Column:
         """Return the largest integer that is not above x."""
-        return Column("number", "Floor", (self._column(x, "floor"),))
+        return Column("number", "Floor", (self._column(x, "floor"),), whole=True)
 
     def round(self, x: Column) -> Column:
         """Return the nearest integer; the even one in the middle between two."""
-        return Column("number", "Round", (self._column(x, "round"),))
+        return Column("number", "Round", (self._column(x, "round"),), whole=True)
 
     def minimum(self, x: Operand, y: Operand) -> Column:
         """Return the smaller of two values; missing if one of them is."""
@@ -104,8 +106,8 @@ class Functions:
         x = self._column(x, "bucket")
         if not edges or not all(map(is_finite_number, edges)) or sorted(set(edges)) != list(edges):
             raise FeatureError(f"calls f.bucket with the edges {edges!r:.60}; expected numbers in rising order")
-        count = sum((number_of(x >= edge) for edge in edges[1:]), start=number_of(x >= edges[0]))
-        return self.where(self.is_missing(x), self.missing, count)
+        count = Column("number", "Bucket", (x,), constants=tuple(map(float, edges)))
+        return replace(self.where(self.is_missing(x), self.missing, count), whole=True)
 
     def lookup(self, x: Column, table: Mapping[str, float], default: float) -> Column:
         """Return the number that a table has for each value of a category, or else the default."""
@@ -120,23 +122,23 @@ class Functions:
     def year(self, date: Column) -> Column:
         """Return the year of a date, in UTC."""
         year, month, _ = self._civil(date, "year")
-        return year + number_of(month <= 2)
+        return replace(year + number_of(month <= 2), whole=True)
 
     def month(self, date: Column) -> Column:
         """Return the month of a date, 1 to 12, in UTC."""
-        return self._civil(date, "month")[1]
+        return replace(self._civil(date, "month")[1], whole=True)
 
     def day(self, date: Column) -> Column:
         """Return the day of the month of a date, 1 to 31, in UTC."""
-        return self._civil(date, "day")[2]
+        return replace(self._civil(date, "day")[2], whole=True)
 
     def weekday(self, date: Column) -> Column:
         """Return the day of the week of a date, 0 for Monday to 6, in UTC."""
-        return _wrap(self._date(date, "weekday") // DAY + 3.0, 7.0)
+        return replace(_wrap(self._date(date, "weekday") // DAY + 3.0, 7.0), whole=True)
 
     def hour(self, date: Column) -> Column:
         """Return the hour of a time, 0 to 23, in UTC."""
-        return _wrap(self._date(date, "hour") // 3600.0, 24.0)
+        return replace(_wrap(self._date(date, "hour") // 3600.0, 24.0), whole=True)
 
     def days_between(self, start: Column, end: Column) -> Column:
         """Return the days from one date to another, with a fraction; negative if the second is earlier."""
@@ -145,8 +147,9 @@ class Functions:
     def cycle_sin(self, x: Column, period: float) -> Column:
         """Return sin(2 π x / period).
 
-        It is the Taylor series to the power 15, on a quarter of the period to either side of zero, which is more exact
-        than single precision. Of onnxruntime's own sine, single rows and batches differ in the last bit.
+        Of whole numbers, such as hours, with a whole period, it is read from a table. Otherwise it is the Taylor series
+        to the power 15, on a quarter of the period to either side of zero, which is more exact than single precision. Of
+        onnxruntime's own sine, single rows and batches differ in the last bit.
         """
         return self._cycle(x, period, 0.0, "cycle_sin")
 
@@ -202,7 +205,14 @@ class Functions:
     def _cycle(self, x: Column, period: float, shift: float, name: str) -> Column:
         if not is_finite_number(period) or period <= 0:
             raise FeatureError(f"calls f.{name} with the period {period!r:.40}; expected a number above 0")
-        turns = self._column(x, name) / period + shift
+        x = self._column(x, name)
+        if x.whole and period == int(period) <= LONGEST_TABLE:
+            places = (2 * math.pi * (index / period + shift) for index in range(int(period)))
+            values = (*(round(math.sin(place), 12) for place in places), math.nan)  # on any platform the same
+            return Column(
+                "number", "Table", (self.where(self.is_missing(x), period, _wrap(x, period)),), constants=values
+            )
+        turns = x / period + shift
         phase = turns - self.floor(turns + 0.5)
         size = abs(phase)
         angle = self.minimum(size, 0.5 - size)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -213,7 +213,7 @@ class Date(FieldSpec):
             raise ValueError(self.accepts)
         if self.type == "date" and parse_seconds(text) % 86400:
             raise ValueError(self.accepts)
-        parse_seconds(text)
+        datetime.fromisoformat(text)  # raises, if the text is none
         return text
 
 
@@ -247,7 +247,7 @@ def parse_seconds(text: str) -> float:
     """
     moment = datetime.fromisoformat(text)
     since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH
-    return join_seconds(since // timedelta(seconds=1), since.microseconds)
+    return join_seconds(since.days * 86400 + since.seconds, since.microseconds)
 
 
 def join_seconds(whole: int, microseconds: int) -> float:
