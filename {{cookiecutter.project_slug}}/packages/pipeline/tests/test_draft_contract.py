@@ -93,6 +93,7 @@ COLUMNS: list[tuple[str, object, dict[str, object] | None, str]] = [
         "102 different values",
     ),
     ("colour", ["red", "blue"] * 100, {"type": "category", "values": ["blue", "red"]}, ""),
+    ("zip", [f"0{1000 + number % 50}" for number in range(COUNT)], {"type": "category", "open": True}, "50 different"),
     ("flag", ["yes", "no"] * 100, {"type": "boolean"}, ""),
     ("zero", [0, 1] * 100, {"type": "boolean"}, ""),
     (

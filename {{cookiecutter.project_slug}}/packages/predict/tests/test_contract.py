@@ -26,6 +26,10 @@ ROW = {"length": 2.5, "count": 7, "colour": "green", "ready": True}
         ),
         (FEATURES + TARGET + "keys: {id: b}\n", "'b' is both a key and the target"),
         (FEATURES + TARGET + "keys: {time: a}\n", "'a' is a feature, but neither a date nor a datetime"),
+        (
+            "features:\n  a: {type: text}\n  a (length): {type: number}\n" + TARGET,
+            "'a (length)' is that of a column of a",
+        ),
         (FEATURES + TARGET + "keys: {name: c}\n", "schema.yaml:5: keys.name: unknown key"),
         ("features:\n  a: {type: number, minimum: 2, maximum: 1}\n" + TARGET, "minimum 2 is above maximum 1"),
         ("features:\n  a:\n    type: number\n    least: 2\n" + TARGET, "schema.yaml:4: features.a.least: unknown key"),

@@ -177,11 +177,16 @@ class _Column:
         return typed or (is_text(self.raw) and not self.fits(NUMBER) and self.fits(MOMENT))
 
     @property
+    def has_leading_zeros(self) -> bool:
+        """Whether numbers begin with a zero, as codes do: as numbers, they would lose it."""
+        return bool(pc.any(pc.match_substring_regex(self.values, r"^0\d")).as_py())
+
+    @property
     def is_identifier(self) -> bool:
         """Whether a value is different in each row, and is neither a measurement nor a text."""
         if not self.different or self.is_date or not self.name.strip():
             return False
-        if self.fits(NUMBER):
+        if self.fits(NUMBER) and not self.has_leading_zeros:
             numbers = self.parse(NUMBER)
             present = numbers[~np.isnan(numbers)]
             whole = bool((present == np.round(present)).all())
@@ -218,7 +223,7 @@ def _draft_feature(column: _Column, notes: list[str]) -> dict[str, Any] | None:
             f"left out: {name!r} is different in each of {len(column.present)} rows ({column.examples}): an "
             "identifier? The first such column becomes keys: id; add it under features if it helps to predict"
         )
-    elif column.fits(NUMBER):
+    elif column.fits(NUMBER) and not column.has_leading_zeros:
         return _draft_number(column, notes)
     elif column.is_date:
         return _draft_date(column, notes)

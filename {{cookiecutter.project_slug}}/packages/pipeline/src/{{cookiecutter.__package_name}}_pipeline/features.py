@@ -134,7 +134,7 @@ class FeatureMaker:
         texts = [column.name for column in made.values() if column.kind == "text"]
         vocabulary = self._learn_vocabulary(rows, made, texts)
         encoder = Encoder(self.contract, vocabulary)
-        numbers = dict(self._expand(made))
+        numbers = self._name(made)
         if empty is None:
             matrix = Features(encoder, numbers, {}, list(numbers), []).compute(rows.encode(encoder))
             empty = [name for name, column in zip(numbers, matrix.T, strict=False) if np.isnan(column).all()]
@@ -205,6 +205,20 @@ class FeatureMaker:
         for name in dict.fromkeys(texts):
             words[name] = learn_words(rows.checked.columns[name].to_pylist())
         return Vocabulary(values=values, seen=seen, words=words)
+
+    def _name(self, made: Mapping[str, Column]) -> dict[str, Column]:
+        """Return the columns of numbers by name.
+
+        Raises:
+            FeatureError: two have the same name.
+        """
+        pairs = list(self._expand(made))
+        if twice := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
+            raise FeatureError(
+                f"{inspect.getsourcefile(self.features)}: two features are named {twice[0]!r}, since a date or a text has "
+                "several columns; rename one"
+            )
+        return dict(pairs)
 
     def _expand(self, made: Mapping[str, Column]) -> Iterator[tuple[str, Column]]:
         """Yield the columns of numbers: a date has several, and a text its length."""

@@ -148,8 +148,8 @@ class Functions:
         """Return sin(2 π x / period).
 
         Of whole numbers, such as hours, with a whole period, it is read from a table. Otherwise it is the Taylor series
-        to the power 15, on a quarter of the period to either side of zero, which is more exact than single precision. Of
-        onnxruntime's own sine, single rows and batches differ in the last bit.
+        to the power 15, on a quarter of the period to either side of zero, which is more exact than single precision.
+        Of onnxruntime's own sine, single rows and batches differ in the last bit.
         """
         return self._cycle(x, period, 0.0, "cycle_sin")
 

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import CoreSchema, ErrorDetails, SchemaValidator, core_schema
 
 from .errors import DataError
-from .fields import AnyField, Boolean, Category, Date, Feature, FieldSpec, Name, Number, Spec, TargetField
+from .fields import AnyField, Boolean, Category, Date, Feature, FieldSpec, Name, Number, Spec, TargetField, Text
 from .yamlfile import load_yaml
 
 Row = Mapping[str, object]
@@ -68,6 +68,10 @@ class Contract(Spec):
         for name in (*self.features, *self.target, *self.key_fields):
             if name.startswith(RESERVED):
                 raise ValueError(f"the name {name!r} is reserved for outputs ({', '.join(RESERVED)}…); rename it")
+        texts = [name for name, field in self.features.items() if isinstance(field, Text)]
+        for name in (f"{text} ({part})" for text in texts for part in ("length", "words")):
+            if name in self.features:
+                raise ValueError(f"the name {name!r} is that of a column of a text; rename it")
         return self
 
     @model_validator(mode="after")
