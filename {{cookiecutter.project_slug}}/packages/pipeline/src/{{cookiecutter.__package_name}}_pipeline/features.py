@@ -215,8 +215,8 @@ class FeatureMaker:
         pairs = list(self._expand(made))
         if twice := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
             raise FeatureError(
-                f"{inspect.getsourcefile(self.features)}: two features are named {twice[0]!r}, since a date or a text has "
-                "several columns; rename one"
+                f"{inspect.getsourcefile(self.features)}: two features are named {twice[0]!r}, since a date or a text "
+                "has several columns; rename one"
             )
         return dict(pairs)
 
