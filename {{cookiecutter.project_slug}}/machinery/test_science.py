@@ -1,6 +1,10 @@
 """The recipes of docs/science.md: each is applied to a project with orders, and its pipeline runs."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +12,12 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 import yaml
 
+from {{ cookiecutter.__package_name }}_batch.score import score
 from {{ cookiecutter.__package_name }}_pipeline import evaluate, gate, ingest, split, train, validate
 from {{ cookiecutter.__package_name }}_pipeline.project import CONFIG, PARAMS, Project
 from {{ cookiecutter.__package_name }}_pipeline.tune import Budget, tune
@@ -202,3 +208,39 @@ def test_recipe_tunes(use: Use) -> None:
     project = use("Tuning")
     found = tune(project, Budget(2, None), "sqlite:///tuning.db")
     assert set(found.parameters) == {"lightgbm.num_leaves", "lightgbm.learning_rate"}
+
+
+def test_library_single_rows_and_batch_give_the_same_bits_in_any_locale(use: Use, tmp_path: Path) -> None:
+    project = use("The mean of the target for each value")
+    model, frame = Model.load(project.paths.model), make_orders(300).drop(columns="late")
+    frame.loc[::7, "shop"] = "never seen"
+    frame.loc[::5, "amount"] = None
+    rows = frame.to_dict("records")
+    records = [{str(name): None if value != value else value for name, value in row.items()} for row in rows]
+    answers = model.predict(records)
+    assert [model.predict(record)[0] for record in records] == answers
+    assert answers[0]["unusual"] == ["shop"]
+    for suffix in ("csv", "parquet"):
+        source = tmp_path / f"in.{suffix}"
+        (frame.to_csv if suffix == "csv" else frame.to_parquet)(source, index=False)
+        score(model, source, tmp_path / "out.parquet")
+        scored = pd.read_parquet(tmp_path / "out.parquet")
+        assert scored["probability_true"].astype(float).tolist() == [row["probabilities"]["true"] for row in answers]
+        assert scored["unusual"].tolist() == [", ".join(row.get("unusual", [])) for row in answers]
+    Path("in.json").write_text(json.dumps(records), encoding="utf-8")
+    plain = subprocess.run(
+        [sys.executable, "-m", Model.__module__.partition(".")[0], "predict", "in.json"],
+        env={**os.environ, "LC_ALL": "C"},
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(plain.stdout) == answers
+
+
+def test_golden_rows_cover_missing_and_unknown_values(use: Use) -> None:
+    model = onnx.load(use("A ratio").paths.model)
+    golden = json.loads({entry.key: entry.value for entry in model.metadata_props}["golden"])["rows"]
+    assert None in [row["amount"] for row in golden]
+    assert not {row["shop"] for row in golden} <= set(make_orders()["shop"])
+    assert {row["region"] for row in golden} == {"east", "north", "south", "west"}
+    assert len({row["ordered_at"] for row in golden}) > 5
