@@ -195,6 +195,7 @@ def test_draft_names_the_rarer_of_two_classes_last(tmp_path: Path) -> None:
     [
         ("a;b\n1,5;2\n2,5;3\n", {"separator": ";", "decimal": ","}),
         ("a;b\n1.234,5;2\n2,5;3\n", {"separator": ";", "decimal": ",", "thousands": "."}),
+        ('a,b\n"1,5",2\n"2,25",3\n', {"decimal": ","}),
         ("a\tb\n1\t2\n", {"separator": "\t"}),
         ('a,b\n"1,990",2\n"12",3\n', {"thousands": ","}),
         ("a,b\n?,2\n1,3\n2,3\n", {"missing": ("?",)}),

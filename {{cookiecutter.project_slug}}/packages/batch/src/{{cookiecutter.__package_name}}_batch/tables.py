@@ -36,7 +36,7 @@ NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 BOOLEANS = ("false", "true", "0", "1", "no", "yes")  # in pairs
 MAX_REASON_VALUE = 80
 MICROSECONDS, DAY = 1_000_000, 86400
-LAST_SECOND = 253402300799.0  # of the year 9999
+FIRST_SECOND, LAST_SECOND = -62135596800.0, 253402300799.0  # of the years 1 and 9999
 Column = npt.NDArray[np.float64]
 Values = Any  # a numpy array of numbers, or an Arrow array of texts; Arrow has no types
 Fields = Mapping[str, AnyField]
@@ -251,7 +251,7 @@ def _from_timestamps(source: pa.Array) -> Column:
     counts = microseconds.fill_null(0).to_numpy(zero_copy_only=False)
     whole, fraction = np.divmod(counts, MICROSECONDS)
     seconds = whole.astype(np.float64) + fraction / 1e6  # as join_seconds does
-    return np.where(_absent(source), np.nan, seconds)
+    return np.where(_absent(source) | (seconds < FIRST_SECOND - DAY), np.nan, seconds)  # Arrow knows a year 0
 
 
 def _parse(text: str) -> float:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -77,7 +78,7 @@ def detect_dialect(path: Path) -> Dialect:
     columns = [column.combine_chunks() for column in table.columns]
     missing = tuple(mark for mark in MARKS if any(_is_mark(column, mark) for column in columns))
     plain = [_present(column, missing) for column in columns]
-    decimal = "," if dialect.separator != "," and any(_share(column, COMMA_DECIMAL) > MOST for column in plain) else "."
+    decimal: Literal[".", ","] = "," if any(_has_comma_decimals(column, dialect.separator) for column in plain) else "."
     thousands = next(
         (sign for sign in GROUPED if sign != decimal and any(_has_groups(c, sign, decimal) for c in plain)), None
     )
@@ -129,6 +130,12 @@ def _is_mark(column: pa.Array, mark: str) -> bool:
         return False
     others = _present(column, MARKS)
     return bool(_share(others, NUMBER) > MOST or (mark in ("?", "#N/A", "\\N") and count < len(column)))
+
+
+def _has_comma_decimals(column: pa.Array, separator: str) -> bool:
+    """Return whether a comma stands before the fraction of numbers, rather than between groups of three digits."""
+    grouped = separator == "," and _share(column, GROUPED[","]) > 1 - MOST
+    return _share(column, COMMA_DECIMAL) > MOST and not grouped
 
 
 def _has_groups(column: pa.Array, sign: str, decimal: str) -> bool:

@@ -294,7 +294,8 @@ def _draft_date(column: _Column, notes: list[str]) -> dict[str, Any]:
         notes.append(f"check: {broken} values of {column.name!r} are not dates; their rows are rejected")
     forms = [form for form in column.dialect.dates if "T" not in (column.values[0].as_py() or "")]
     if forms and not pa.types.is_temporal(column.raw.type):
-        notes.append(f"date: {column.name!r} ({column.examples}), see source.dates {', '.join(forms)}")
+        unsure = "; check whether the day or the month comes first" if any("/" in form for form in forms) else ""
+        notes.append(f"date: {column.name!r} ({column.examples}), see source.dates {', '.join(forms)}{unsure}")
     return {"type": "date" if (present % 86400 == 0).all() else "datetime", **column.missing}
 
 
