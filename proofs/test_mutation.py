@@ -42,7 +42,7 @@ MUTATIONS = {
     ),
     "the rejection of rows": Mutation(
         f"{SOURCE.format('pipeline')}/validate.py",
-        "            refused.write(source.name, batch, checked, rows)\n",
+        "            refused.write(name, batch, checked, rows)\n",
         "",
         TESTS.format("pipeline", "test_validate.py"),
     ),
