@@ -34,7 +34,7 @@ def check_rows(service: Client, engine: Engine) -> None:
         assert before < row["at"].replace(tzinfo=row["at"].tzinfo or UTC) < datetime.now(UTC)
 
 
-def check_away(service: Client, requests: int, queue_rows: int, batch_rows: int) -> float:
+def check_unreachable(service: Client, requests: int, queue_rows: int, batch_rows: int) -> float:
     """Check that requests are answered while the database is unreachable, and return how many rows were dropped."""
     for _ in range(requests):
         assert service.predict(ROW).is_success

@@ -15,7 +15,7 @@ from {{ cookiecutter.__package_name }}_records.prediction_log import PREDICTIONS
 from {{ cookiecutter.__package_name }}_serve.stats import summarise
 
 from .conftest import Serve, Start
-from .log_checks import check_away, check_rows, check_stats, read_log
+from .log_checks import check_rows, check_stats, check_unreachable, read_log
 from .running import ROW, Client, wait_until
 
 
@@ -103,7 +103,7 @@ def test_database_away_costs_no_request_and_is_written_to_when_it_returns(
 ) -> None:
     (tmp_path / "var").write_text("no folder")
     service = serve(prediction_log={"queue_rows": 20, "batch_rows": 5})
-    dropped = check_away(service, requests=60, queue_rows=20, batch_rows=5)
+    dropped = check_unreachable(service, requests=60, queue_rows=20, batch_rows=5)
     assert str(tmp_path) not in service.get("/stats").text
     (tmp_path / "var").unlink()
     wait_until(lambda: service.count("prediction_log_rows_total") == 60 - dropped)

@@ -115,7 +115,7 @@ def measure(answers: Answers, metrics: Metrics) -> dict[str, float]:
         except (ArithmeticError, TypeError, ValueError) as error:
             raise DataError(f"{name} of {len(answers.target)} rows cannot be computed: {error}") from error
         if not np.isfinite(value):
-            raise DataError(f"{name} of {len(answers.target)} rows is not a number; supply more rows")
+            raise DataError(f"{name} of {len(answers.target)} rows is not a number; supply more rows, or fewer folds")
         found[name] = shorten(value)
     return found
 

@@ -128,7 +128,7 @@ def retrain(_: WithToken, request: Request, response: Response, body: Retrain | 
     try:
         job: Job = request.app.state.queue.request(request.scope["exchange"].request_id, body.reason if body else "")
     except QueueError as error:
-        raise _away(error, request) from error
+        raise _report_unreachable(error, request) from error
     response.headers["Location"] = f"/retrain/{job.id}"
     return job
 
@@ -139,13 +139,13 @@ def find_job(_: WithToken, request: Request, job_id: str) -> Job:
     try:
         job: Job | None = request.app.state.queue.find(job_id)
     except QueueError as error:
-        raise _away(error, request) from error
+        raise _report_unreachable(error, request) from error
     if job is None:
         raise Problem(HTTPStatus.NOT_FOUND, f"there is no job {job_id!r:.80}; expected an id from POST /retrain")
     return job
 
 
-def _away(error: QueueError, request: Request) -> Problem:
+def _report_unreachable(error: QueueError, request: Request) -> Problem:
     structlog.get_logger().error(
         "queue unreachable", reason=str(error), request_id=request.scope["exchange"].request_id
     )

@@ -9,7 +9,7 @@ from sqlalchemy import Engine as Database
 from {{ cookiecutter.__package_name }}_records.prediction_log import connect
 
 from ..conftest import Serve, Start
-from ..log_checks import check_away, check_rows, check_stats, read_log
+from ..log_checks import check_rows, check_stats, check_unreachable, read_log
 from ..running import ROW, wait_until
 from .conftest import Engine
 
@@ -56,7 +56,7 @@ def test_server_that_stops_costs_no_request_and_is_written_to_when_it_returns(
     service.predict(ROW)
     wait_until(lambda: service.count("prediction_log_rows_total") == 1)
     postgres.stop()
-    dropped = check_away(service, requests=100, queue_rows=50, batch_rows=10)
+    dropped = check_unreachable(service, requests=100, queue_rows=50, batch_rows=10)
     postgres.start()
     wait_until(lambda: service.count("prediction_log_rows_total") == 101 - dropped)
     assert service.predict(ROW).is_success
