@@ -174,6 +174,15 @@ def test_lookup_knows_values_that_training_lacks(made: Features) -> None:
     assert means[0] == means[1]
 
 
+def test_text_without_words_that_occur_twice_has_its_length_alone(rows: Dataset) -> None:
+    few = rows.take(np.arange(30))
+    few.checked.columns["note (%)"] = pa.array([chr(0x4E00 + number) for number in range(30)])
+    learned = FeatureMaker(CONTRACT, lambda c, _: {"note": c["note (%)"]}).learn(few)
+    encoded = few.encode(learned.encoder)
+    check_graph(write_graph(learned), learned, encoded, learned.compute(encoded))
+    assert learned.names == ["note (length)", "note (words)"]
+
+
 def test_graph_has_equal_bytes_again(rows: Dataset, made: Features) -> None:
     again = FeatureMaker(CONTRACT, every_function).learn(rows)
     assert write_graph(again).SerializeToString() == write_graph(made).SerializeToString()

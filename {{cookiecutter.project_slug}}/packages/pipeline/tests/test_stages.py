@@ -170,6 +170,17 @@ def test_shuffling_the_feature_that_matters_costs_most(evaluated: Project) -> No
     assert abs(found["ready"]["loss"]) < 0.1 < found["length"]["loss"]
 
 
+@REGRESSION
+def test_table_with_a_single_feature_trains(project: Project) -> None:
+    schema = Path("schema.yaml")
+    schema.write_text("features:\n  length: {type: number}\ntarget:\n  weight: {type: number}\n")
+    single = Project.load(RECIPE)
+    for stage in (ingest, validate, split, train, evaluate):
+        stage.run(single)
+    assert Model.load(single.paths.candidate, contract=single.contract)
+    assert project.paths == single.paths
+
+
 @CLASSIFICATION
 def test_estimator_that_is_converted_wrongly_is_refused_by_name(split_project: Project) -> None:
     def forest(*_: Any) -> Any:  # without a step that fills missing values

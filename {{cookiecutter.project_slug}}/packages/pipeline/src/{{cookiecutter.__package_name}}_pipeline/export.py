@@ -192,7 +192,7 @@ def _options() -> onnxruntime.SessionOptions:
 def make_golden(fitted: Fitted, rows: Dataset, encoded: Encoded, scale: float) -> Golden:
     """Return rows that cover every kind of value: the range of each feature, missing ones and unknown ones.
 
-    They are composed feature by feature, and no row of the training data ends up in the file.
+    They are composed feature by feature; those that equal a training row are left out, unless all do.
     """
     contract = rows.contract
     features = fitted.features
@@ -200,7 +200,9 @@ def make_golden(fitted: Fitted, rows: Dataset, encoded: Encoded, scale: float) -
     count = max(map(len, values.values()))
     columns = {name: pa.array(column[index % len(column)] for index in range(count)) for name, column in values.items()}
     checked = check_batch(pa.table(columns), contract.features, "the golden rows")
-    records = [record for record in to_records(checked, contract.features) if not _is_known(record, encoded, features)]
+    composed = to_records(checked, contract.features)
+    unknown = [record for record in composed if not _is_known(record, encoded, features)]
+    records = unknown or composed  # with a single feature, each value is that of a training row
     matrix = features.compute(features.encoder.encode(contract.check(records)))
     outputs = compute_outputs(fitted.estimator, matrix, len(contract.classes))
     return Golden(rows=records, outputs=outputs.tolist(), scale=scale)

@@ -203,7 +203,9 @@ class FeatureMaker:
             further = {value for column in made.values() for table in find_lookups(column, name) for value in table}
             values[name], seen[name] = [*known, *sorted(further - set(known))], len(known)
         for name in dict.fromkeys(texts):
-            words[name] = learn_words(rows.checked.columns[name].to_pylist())
+            found = learn_words(rows.checked.columns[name].to_pylist())
+            if found.words:  # a text may have none that occur twice
+                words[name] = found
         return Vocabulary(values=values, seen=seen, words=words)
 
     def _name(self, made: Mapping[str, Column]) -> dict[str, Column]:
