@@ -328,6 +328,8 @@ def test_what_a_model_cannot_carry_is_refused_with_file_and_line(trap: Any, mess
         (lambda *_: {"x": 1.0}, "the feature 'x' is the same number for all rows; expected a column"),
         (lambda *_: {"x": "a"}, "the feature 'x' is 'a' .str.; expected a column"),
         (lambda c, _: {1: c.amount}, "the feature 1 is"),
+        (lambda c, f: {"x": f.floor(f.log1p(c.amount) / 2)}, "the feature 'x' takes steps .* on f.log1p"),
+        (lambda c, f: {"x": f.where(f.log1p(c.amount) > 1, 1, 0)}, "the feature 'x' takes steps .* on f.log1p"),
         (lambda c, f: {"born": c.born, "born (year)": f.year(c.born)}, "two features are named 'born .year.'"),
         (lambda c, _: {"x": c.amount + random.random()}, "gives something else on each call"),  # noqa: S311  # that is it
         (lambda c, _: {"x": time.time_ns() - c.amount}, "gives something else on each call"),

@@ -40,6 +40,19 @@ Matrix = npt.NDArray[np.float32]
 MOST_INDICATORS = 16
 MOST_VALUES = 100_000
 MOST_WORDS = 1000
+STEPS = {
+    "Bucket",
+    "Equal",
+    "Floor",
+    "Greater",
+    "GreaterOrEqual",
+    "Less",
+    "LessOrEqual",
+    "Mod",
+    "Round",
+    "Sign",
+    "Table",
+}
 FEWEST_TEXTS = 2  # in which a word occurs
 
 
@@ -111,6 +124,11 @@ class FeatureMaker:
             if not isinstance(name, str) or not isinstance(column, Column):
                 found = "the same number for all rows" if isinstance(column, int | float) else describe(column)
                 raise FeatureError(f"{where}: the feature {name!r} is {found}; expected a column computed from c")
+            if steps_on_logarithm(column):
+                raise FeatureError(
+                    f"{where}: the feature {name!r} takes steps (comparison, floor, round, bucket, %, //, cycle) on "
+                    "f.log1p, whose last bit differs in production; take them on the value itself"
+                )
         return dict(made)
 
     def learn(self, rows: Dataset, empty: Sequence[str] | None = None) -> Features:
@@ -275,6 +293,24 @@ def kind_of(field: AnyField) -> Kind:
     if isinstance(field, Date):
         return "date"
     return "category" if isinstance(field, Category) else "text"
+
+
+def steps_on_logarithm(column: Column) -> bool:
+    """Return whether a column takes steps on a logarithm: a difference in the last bit would become a large one."""
+    known: dict[int, bool] = {}  # whether a column depends on a logarithm
+    found = False
+
+    def visit(part: Column) -> bool:
+        nonlocal found
+        if id(part) not in known:
+            visited = [visit(other) for other in part.arguments if isinstance(other, Column)]
+            depends = any(visited)
+            found = found or (depends and part.operation in STEPS)
+            known[id(part)] = depends or part.operation == "Log"
+        return known[id(part)]
+
+    visit(column)
+    return found
 
 
 def sign(column: Column) -> str:
