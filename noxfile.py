@@ -1,5 +1,6 @@
 """The template's sessions: render it, and run what it renders."""
 
+import argparse
 import json
 import os
 import shutil
@@ -103,22 +104,24 @@ def cases(session: nox.Session) -> None:
 def new(session: nox.Session) -> None:
     """Ask the questions and render a project beside this folder; what follows --adopt goes to its command adopt."""
     install(session)
-    options = list(session.posargs)
-    adopt = options[options.index("--adopt") + 1 :] if "--adopt" in options else []
-    options = options[: options.index("--adopt")] if adopt else options
+    parser = argparse.ArgumentParser(prog="bootstrap.py new --", allow_abbrev=False, add_help=False)
+    parser.add_argument("-o", "--output-dir", type=Path, default=ROOT.parent)
+    parser.add_argument("--adopt", nargs=argparse.REMAINDER, metavar="TABLE --target COLUMN")
+    options, others = parser.parse_known_args(session.posargs)
     here = Path(os.environ.get("PWD", "."))  # where the person is; nox has gone to this folder
-    place = here / options[options.index("--output-dir") + 1] if "--output-dir" in options else ROOT.parent
-    before = set(place.iterdir())
-    session.run("cookiecutter", str(ROOT), *options, "--output-dir", str(place))
-    if not adopt:
+    place = here / options.output_dir
+    if options.adopt is not None and not (options.adopt and (here / options.adopt[0]).exists()):
+        session.error(f"--adopt takes a table first; found {options.adopt[:1]}, which does not exist")
+    before = set(place.iterdir()) if place.exists() else set()
+    session.run("cookiecutter", str(ROOT), *others, "--output-dir", str(place))
+    if not options.adopt:
         session.log("a table of your own takes the sample's place with: new -- --adopt TABLE --target COLUMN")
         return
     (folder,) = set(place.iterdir()) - before
-    table = str(here / adopt[0])
     with session.chdir(folder):
         for command in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "--message", "Start")):
             session.run("git", *command, external=True)
-        session.run("python", "bootstrap.py", "run", "--", "adopt", table, *adopt[1:])
+        session.run("python", "bootstrap.py", "run", "--", "adopt", str(here / options.adopt[0]), *options.adopt[1:])
 
 
 @nox.session(default=False)

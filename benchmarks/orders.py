@@ -10,11 +10,11 @@ import pandas as pd
 import pyarrow as pa
 from lightgbm import LGBMClassifier
 from penguins_pipeline.dataset import load_dataset
-from penguins_pipeline.export import Fitted, export
+from penguins_pipeline.export import export
 from penguins_pipeline.features import FeatureMaker
-from penguins_pipeline.metrics import NO_DECISION
+from penguins_pipeline.learner import Learner
 from penguins_predict import Contract
-from penguins_predict.artefact import Lineage
+from penguins_predict.artefact import Decision, Lineage
 
 ROWS = 20_000
 CONTRACT = Contract.model_validate(
@@ -75,14 +75,18 @@ def make_rows() -> pd.DataFrame:
     )
 
 
+def build() -> LGBMClassifier:
+    """Return an estimator."""
+    return LGBMClassifier(n_estimators=200, learning_rate=0.05, deterministic=True, verbose=-1)
+
+
 def main(path: Path) -> int:
     """Write the model file, and print a row."""
     frame = make_rows()
     rows = load_dataset(pa.Table.from_pandas(frame, preserve_index=False), CONTRACT)
-    made = FeatureMaker(CONTRACT, features).learn(rows)
-    estimator = LGBMClassifier(n_estimators=200, learning_rate=0.05, deterministic=True, verbose=-1)
-    estimator.fit(made.compute(rows.encode(made.encoder)), rows.target.astype(int))
-    path.write_bytes(export(Fitted(made, estimator, NO_DECISION), rows, Lineage(inputs={}, params={})))
+    learner = Learner(FeatureMaker(CONTRACT, features), build, seed=0)
+    model, _ = export(learner.fit(rows), Decision(), rows, Lineage(inputs={}, params={}))
+    path.write_bytes(model)
     print(json.dumps(json.loads(frame.drop(columns="late").iloc[:1].to_json(orient="records"))[0]))
     return 0
 

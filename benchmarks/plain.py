@@ -4,16 +4,15 @@ from typing import Any
 
 import pandas as pd
 from fastapi import FastAPI, Request, Response
-from penguins_pipeline.cross_validation import compute_outputs
 from penguins_pipeline.dataset import load_dataset, read_table
+from penguins_pipeline.learner import Learner
 from penguins_pipeline.project import Project
-from penguins_pipeline.train import fit
 from penguins_predict.fields import Category
 from pydantic import BaseModel, create_model
 
 PROJECT = Project.load()
 CONTRACT = PROJECT.contract
-FITTED = fit(load_dataset(read_table(PROJECT.paths.train), CONTRACT), PROJECT)
+FITTED = Learner.of(PROJECT).fit(load_dataset(read_table(PROJECT.paths.train), CONTRACT))
 COLUMNS: dict[str, Any] = {
     name: (str if isinstance(field, Category) else float, ...) if not field.missing else (str | float | None, None)
     for name, field in CONTRACT.features.items()
@@ -34,7 +33,7 @@ def plain(body: Instances) -> dict[str, Any]:
     frame = pd.DataFrame([row.model_dump() for row in body.instances], columns=list(CONTRACT.features))
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     features = FITTED.features
-    shares = compute_outputs(FITTED.estimator, features.compute(features.encoder.encode(rows)), len(CONTRACT.classes))
+    shares = FITTED.compute_outputs(features.compute(features.encoder.encode(rows)))
     best = shares.argmax(axis=1)
     return {
         "predictions": [

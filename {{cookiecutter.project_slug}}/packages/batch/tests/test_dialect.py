@@ -12,7 +12,7 @@ from {{ cookiecutter.__package_name }}_batch.tables import check_batch
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_predict.fields import AnyField, Category, Date, Number
 
-GERMAN = Dialect(separator=";", decimal=",", thousands=".", dates=("%d.%m.%Y",), missing=("?",))
+GERMAN = Dialect(separator=";", decimal=",", thousands=".", dates={"day": "%d.%m.%Y"}, missing=("?",))
 FIELDS: dict[str, AnyField] = {
     "price": Number(type="number", missing=True),
     "day": Date(type="date", missing=True),
@@ -38,6 +38,7 @@ def numbers(texts: list[str], dialect: Dialect) -> list[float]:
         (["1,990", "10,000.5", "1,99", "7"], Dialect(thousands=","), [1990, 10000.5, None, 7]),
         (["12%", " 3.5 % ", "%", "1e3", ""], Dialect(), [12, 3.5, None, 1000, None]),
         (["1 234", "5"], Dialect(thousands=" "), [1234, 5]),
+        (["0.125", "1.125"], GERMAN, [0.125, 1125]),
     ],
 )
 def test_numbers_are_read_as_they_are_meant(texts: list[str], dialect: Dialect, expected: list[float | None]) -> None:
@@ -53,6 +54,23 @@ def test_file_with_semicolons_decimal_commas_and_dates_of_its_own_is_read() -> N
     np.testing.assert_array_equal(checked.columns["price"], [1000.5, np.nan, 2])
     np.testing.assert_array_equal(checked.columns["day"] / 86400, [19874, np.nan, 19875])
     assert checked.columns["town"].to_pylist() == ["Köln", None, "31.05.2024"]
+
+
+def test_mark_that_is_a_value_of_a_category_is_kept() -> None:
+    fields: dict[str, AnyField] = {"grade": Category(type="category", values=("+", "-")), "size": FIELDS["price"]}
+    batch = pa.RecordBatch.from_pydict({"grade": ["+", "-"], "size": ["1", "-"]})
+    found = translate(batch, fields, Dialect(missing=("-",)))
+    assert found.to_pydict() == {"grade": ["+", "-"], "size": ["1", None]}
+
+
+def test_format_is_that_of_the_column_and_a_year_has_four_digits() -> None:
+    fields: dict[str, AnyField] = dict.fromkeys(("sold", "paid"), FIELDS["day"])
+    batch = pa.RecordBatch.from_pydict({"sold": ["05/04/2024", "05/04/24"], "paid": ["05/04/2024", "2024-05-04"]})
+    found = translate(batch, fields, Dialect(dates={"sold": "%m/%d/%Y", "paid": "%d/%m/%Y"}))
+    assert found.to_pydict() == {
+        "sold": ["2024-05-04T00:00:00", "05/04/24"],
+        "paid": ["2024-04-05T00:00:00", "2024-05-04"],
+    }
 
 
 def test_encoding_that_does_not_fit_is_refused() -> None:

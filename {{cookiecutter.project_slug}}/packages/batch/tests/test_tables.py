@@ -256,6 +256,14 @@ def test_times_of_arrow_are_converted_to_utc() -> None:
         assert checked.columns["at"].tolist() == [seconds], kind
 
 
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_times_beyond_the_years_of_iso_are_refused(unit: str) -> None:
+    column = pa.array([2**62, -(2**62), 0], pa.timestamp(unit))
+    checked = check_batch(pa.table({"at": column}), {"at": KINDS.features["at"]}, "a table")
+    assert checked.good.tolist() == [unit == "ns", unit == "ns", True]  # in nanoseconds, these are in 2116 and 1823
+    assert checked.columns["at"][2] == 0
+
+
 def test_codes_of_numbers_are_texts_for_an_open_category() -> None:
     checked = check_batch(pa.table({"shop": [17, None]}), {"shop": KINDS.features["shop"]}, "a table")
     assert checked.columns["shop"].to_pylist() == ["17", None]

@@ -88,7 +88,7 @@ def test_adopt_sets_contract_configuration_and_parameters(
     assert text.startswith("# a comment that stays\n")
     assert config["paths"]["source"] == "data/source/orders.csv"
     assert (folder / "orders.csv").read_bytes() == Path("data/source/orders.csv").read_bytes()
-    assert config["source"] == {"separator": ";", "sample": None, "decimal": ",", "dates": ["%d.%m.%Y"]}
+    assert config["source"] == {"separator": ";", "sample": None, "decimal": ",", "dates": {"day": "%d.%m.%Y"}}
     assert params["split"]["by"] == "time"
     assert params["metrics"]["main"] == "r2"
     assert not Path("data/sample").exists()
@@ -134,6 +134,17 @@ def test_features_are_shown_beside_the_raw_columns(project: Project, capsys: pyt
     assert {"colour=red", "colour=blue", "colour"} <= set(shown)
     assert main(["features"]) == 0
     assert capsys.readouterr().out.startswith("features.py: length, count, colour, ready")
+
+
+def test_features_without_a_target_are_shown_unless_they_need_it(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pd.read_csv(project.paths.source).drop(columns="weight").to_csv("rows.csv", index=False)
+    assert main(["features", "rows.csv"]) == 0
+    schema = project.paths.contract
+    schema.write_text(schema.read_text().replace("values: [red, green, blue]", "open: true"))
+    assert main(["features", "rows.csv"]) == 1
+    assert "rows.csv has no column 'weight', which features that are learned from" in capsys.readouterr().err
 
 
 def test_features_of_rows_that_all_break_the_contract_are_refused(

@@ -163,7 +163,7 @@ def test_metric_of_the_teams_own_may_use_the_rows(evaluated: Project) -> None:
     numbers = np.arange(50.0) % 2
     columns = {f"output_{index}": numbers for index in range(len(evaluated.contract.classes) or 1)}
     with pytest.raises(DataError, match="weighted cannot be computed from the outputs alone"):
-        measure_outcomes(pa.table({"target": numbers, **columns}), evaluated.contract, metrics, SETTINGS)
+        measure_outcomes(pa.table({"target": numbers, **columns}), evaluated.contract, Decision(), metrics, SETTINGS)
 
 
 @pytest.mark.parametrize("kind", ["regression"])
@@ -197,7 +197,7 @@ def test_outcomes_are_measured_as_the_evaluation_measures(evaluated: Project) ->
     outputs = model.run(dataset.encode(model.encoder)).astype(float)
     columns = {f"output_{index}": column for index, column in enumerate(outputs.T)}
     table = pa.table({"target": dataset.target, **columns})
-    found = measure_outcomes(table, evaluated.contract, evaluated.metrics, SETTINGS)
+    found = measure_outcomes(table, evaluated.contract, Decision(), evaluated.metrics, SETTINGS)
     assert found["metrics"] == json.loads(evaluated.paths.metrics.read_text())["model"]
     assert isinstance(found["metrics"], dict)
     metric = found["metrics"][found["metric"]]

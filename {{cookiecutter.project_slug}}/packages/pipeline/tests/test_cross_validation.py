@@ -56,6 +56,9 @@ def test_threshold_that_costs_least_is_kept_in_the_model(evaluated: Project, wit
     outputs = model.run(rows.encode(model.encoder))
     expected = outputs[:, 1] >= model.decision.threshold
     assert model.decide(outputs).tolist() == expected.astype(int).tolist()
+    trained = load_dataset(read_table(evaluated.paths.train), evaluated.contract)
+    decided = model.decide(model.run(trained.encode(model.encoder)))
+    assert list(model.reference.output.counts.values()) == np.bincount(decided).tolist()
     row = evaluated.contract.example()
     answer = model.predict(row)[0]
     shares = answer["probabilities"]

@@ -102,7 +102,12 @@ COLUMNS: list[tuple[str, object, dict[str, object] | None, str]] = [
         {"type": "date", "missing": True},
         "left out: 'year' is '2024-01-05' in each row",
     ),
-    ("day", [f"{1 + n % 28:02}.05.2024" for n in range(COUNT)], {"type": "date"}, "see source.dates %d.%m.%Y"),
+    (
+        "day",
+        [f"{1 + n % 28:02}.05.2024" for n in range(COUNT)],
+        {"type": "date"},
+        "is read as %d.%m.%Y, see source.dates",
+    ),
     ("at", [f"2024-05-0{1 + n % 9} 14:30" for n in range(COUNT)], {"type": "datetime"}, ""),
     (
         "note",
@@ -123,7 +128,14 @@ COLUMNS: list[tuple[str, object, dict[str, object] | None, str]] = [
         "15.0% .* '[?]'",
     ),
     ("share", ["12 %", "3.5 %"] * 100, {"type": "number", "expected": [3.5, 12.0]}, ""),
-    ("money", ["1,990", "12"] * 100, {"type": "integer", "expected": [12, 1990]}, ""),
+    ("money", ["1,990", "12"] * 100, {"type": "integer", "expected": [12, 1990]}, "'1,990' of 'money' is read without"),
+    (
+        "grade",
+        ["None", "good", "fair", "None"] * 50,
+        {"type": "category", "values": ["fair", "good"], "missing": True},
+        "'None' in 100 rows of",
+    ),
+    ("long", [f"{number}" * 300 for number in range(COUNT)], {"type": "text", "max_length": 1800}, ""),
     (
         "broken",
         [*map(str, range(0, 597, 3)), "about 90"],
@@ -131,6 +143,12 @@ COLUMNS: list[tuple[str, object, dict[str, object] | None, str]] = [
         "1 values .*'about 90'",
     ),
     ("empty", [None] * COUNT, None, "left out: 'empty' has no values"),
+    (
+        "nearly",
+        ["None", "x"] * 100,
+        None,
+        "'None' in 100 rows of 'nearly'; list it .* left out: 'nearly' is 'x' in each row",
+    ),
     ("same", ["x"] * COUNT, None, "left out: 'same' is 'x' in each row"),
 ]
 
@@ -156,6 +174,11 @@ def test_draft_keeps_an_identifier_as_the_key_and_takes_the_keys_it_is_given(tmp
     made = draft(frame, tmp_path, time="at", group="firm")
     assert made.keys == {"id": "id", "time": "at", "group": "firm"}
     assert set(made.features) == {"size", "at"}
+    later = frame.index > 0
+    gaps = frame.assign(firm=frame["firm"].where(later), at=frame["at"].where(later))
+    lost = draft(gaps, tmp_path, time="at", group="firm")
+    assert "check: 1 rows have no 'firm', the key group; they are rejected" in lost.notes
+    assert "check: 1 rows have no 'at', the key time; a split by time needs it in each row" in lost.notes
     with pytest.raises(DataError, match="the time 'size' holds .*, expected dates such as"):
         draft(frame, tmp_path, time="size")
 
@@ -201,15 +224,21 @@ def test_draft_names_the_rarer_of_two_classes_last(tmp_path: Path) -> None:
         ("a,b\n?,2\n1,3\n2,3\n", {"missing": ("?",)}),
         ("a,b\n-,2\n1,3\n2,3\n", {"missing": ("-",)}),
         ("a,b\n-,x\ny,z\n", {}),
-        ("a,b\n12/31/2024 0:00:00,2\n", {"dates": ("%m/%d/%Y %H:%M:%S",)}),
-        ("a,b\n31/12/2024,2\n", {"dates": ("%d/%m/%Y",)}),
+        ("a,b\n12/31/2024 0:00:00,2\n", {"dates": {"a": "%m/%d/%Y %H:%M:%S"}}),
+        ("a,b\n31/12/2024,2\n", {"dates": {"a": "%d/%m/%Y"}}),
+        ("a,b\n31/12/24,2\n", {"dates": {"a": "%d/%m/%y"}}),
+        ("a,b\n12/31/2024,31/12/2024\n", {"dates": {"a": "%m/%d/%Y", "b": "%d/%m/%Y"}}),
         ("a,b\n2024-12-31,2\n", {}),
+        ("a,b\n2024-12-31T10:00:00,2024-12-31 10:00:00Z\n", {}),
+        ('a,b\n"0,250",2\n"0,125",3\n', {"decimal": ","}),
+        ("a,b\r1,2\r3,4\r", {}),
+        (f"a,b\n{'x' * 140000};,2\n", {}),
         ("a,b\nKöln,2\n", {"encoding": "cp1252"}),
         ("\ufeffa,b\n1,2\n", {}),
     ],
 )
 def test_dialect_is_that_of_the_file(text: str, expected: dict[str, object], tmp_path: Path) -> None:
-    (tmp_path / "in.csv").write_text(text, encoding=str(expected.get("encoding", "utf-8")))
+    (tmp_path / "in.csv").write_bytes(text.encode(str(expected.get("encoding", "utf-8"))))
     assert detect_dialect(tmp_path / "in.csv") == Dialect.model_validate(expected)
 
 

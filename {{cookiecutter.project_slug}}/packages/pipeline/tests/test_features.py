@@ -13,11 +13,15 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from {{ cookiecutter.__package_name }}_pipeline import features
+from {{ cookiecutter.__package_name }}_pipeline import vocabulary
 from {{ cookiecutter.__package_name }}_pipeline.dataset import Dataset, load_dataset
-from {{ cookiecutter.__package_name }}_pipeline.export import check_graph, run_graph
 from {{ cookiecutter.__package_name }}_pipeline.expressions import FeatureError
-from {{ cookiecutter.__package_name }}_pipeline.feature_graph import MATRIX, write_graph
+from {{ cookiecutter.__package_name }}_pipeline.feature_graph import (
+    MATRIX,
+    check_graph,
+    run_graph,
+    write_graph,
+)
 from {{ cookiecutter.__package_name }}_pipeline.features import FeatureMaker, Features
 from {{ cookiecutter.__package_name }}_pipeline.splits import inner_folds
 from {{ cookiecutter.__package_name }}_predict import Contract
@@ -82,6 +86,7 @@ def every_function(c: Any, f: Any) -> dict[str, Any]:
         "remainder": c.amount % 7,
         "whole": c.amount // 7,
         "whole of": 7 // c["items"] + 7 % c["items"],
+        "parts": sum(divmod(c.amount, 3)),
         "negative": -c.amount - abs(c["items"] - 10),
         "log": f.log1p(f.maximum(c.amount, 0)),
         "root": f.sqrt(c.amount),
@@ -198,7 +203,7 @@ def test_difference_between_numpy_and_the_graph_is_refused(rows: Dataset, made: 
 
 def test_run_graph_is_the_same_in_parts(rows: Dataset, made: Features) -> None:
     few = rows.take(np.arange(7))
-    found = run_graph(write_graph(made), few.encode(made.encoder), made, MATRIX)
+    found = run_graph(write_graph(made), few.encode(made.encoder), made)
     np.testing.assert_array_equal(found, made.compute(rows.encode(made.encoder))[:7])
 
 
@@ -211,7 +216,7 @@ def test_no_row_sees_its_own_target(rows: Dataset) -> None:
     maker = FeatureMaker(CONTRACT, lambda c, _: {"shop": c.shop})
     whole = maker.learn(noise)
     seen = whole.compute(noise.encode(whole.encoder))[:, 0]
-    unseen = maker.cross_fit(noise, inner_folds(noise, seed=1))[:, 0]
+    unseen = maker.cross_fit(noise, whole, inner_folds(noise, seed=1))[:, 0]
     target = noise.target
     assert np.corrcoef(seen, target)[0, 1] > 0.5
     assert abs(np.corrcoef(unseen, target)[0, 1]) < 0.2
@@ -227,7 +232,7 @@ def test_fit_makes_tables_from_the_rows_of_other_folds(rows: Dataset) -> None:
 
     maker = FeatureMaker(CONTRACT, lambda c, f: {"mean": f.lookup(c.shop, f.fitted["mean"], default=0)}, fit)
     folds = inner_folds(rows, seed=1)
-    matrix = maker.cross_fit(rows, folds)
+    matrix = maker.cross_fit(rows, maker.learn(rows), folds)
     assert sorted(set(seen)) == sorted({len(rows), *(len(others) for others, _ in folds)})
     others, these = folds[0]
     part = fit({name: rows.take(others).values(name) for name in ("shop", "price")})["mean"]
@@ -236,7 +241,7 @@ def test_fit_makes_tables_from_the_rows_of_other_folds(rows: Dataset) -> None:
 
 
 def test_category_with_too_many_values_is_refused(rows: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "MOST_VALUES", 100)
+    monkeypatch.setattr(vocabulary, "MOST_VALUES", 100)
     with pytest.raises(
         DataError, match="shop has 300 different values in .* expected at most 100; it looks like an id"
     ):
@@ -303,6 +308,12 @@ TRAPS: list[tuple[Callable[[Any, Any], Any], str]] = [
     (lambda c, f: {"x": f.lookup(c.shop, SHOPS, default=None)}, "default=None; expected a number or f.missing"),
     (lambda c, f: {"x": f.lookup(c.amount, SHOPS, default=0)}, "expected a category, and f.bucket"),
     (lambda c, f: {"x": f.lookup(c.shop, ["a"], default=0)}, "a table with a number for each value"),
+    (
+        lambda c, _: {"x": c.channel == "wbe"},
+        "category 'channel' with 'wbe', which is none of its values: app, shop, web",
+    ),
+    (lambda c, f: {"x": f.lookup(c.channel, SHOPS, default=0)}, "none of the values of the category 'channel': app, s"),
+    (lambda c, _: {"x": round(c.amount, 1)}, "passes a column to a function of Python"),
     (lambda c, f: {"x": f.bucket(c.amount, [2, 1])}, "expected numbers in rising order"),
     (lambda c, f: {"x": f.where(c.amount, 1, 2)}, "as a condition; write one such as c.amount > 0"),
     (lambda c, f: {"x": f.hour(c.amount)}, "expected a date or a datetime"),

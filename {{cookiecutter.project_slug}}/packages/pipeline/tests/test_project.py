@@ -41,6 +41,13 @@ def test_path_that_is_unknown_is_refused_by_name() -> None:
 
 
 @pytest.mark.usefixtures("project")
+def test_format_of_a_column_that_is_no_date_is_refused() -> None:
+    CONFIG.write_text(CONFIG.read_text().replace("source:\n", "source:\n  dates: {length: '%d.%m.%Y'}\n"))
+    with pytest.raises(ConfigError, match="source.dates: schema.yaml has no date 'length'; correct the name, or rem"):
+        Project.load(RECIPE)
+
+
+@pytest.mark.usefixtures("project")
 def test_limit_on_an_unknown_metric_is_refused_before_anything_runs() -> None:
     PARAMS.write_text(PARAMS.read_text().replace("minimum: {}", "minimum: {accuracy: 0.5}"))
     with pytest.raises(ConfigError, match="gate.minimum: accuracy is not measured .metrics.also., only r2, mae"):

@@ -74,6 +74,17 @@ def test_time_holds_the_newest_rows_out() -> None:
         assert times[fitted].max() < times[measured].min()
 
 
+def test_folds_by_time_do_not_share_a_moment() -> None:
+    rows = make_rows(at=["2024-01-01"] * 30 + ["2024-01-02"] * 90 + ["2024-01-03"] * 80)
+    times = rows.checked.columns["at"]
+    folds = make_folds(rows, how("time"), seed=1)
+    assert len(folds) == how("time").folds
+    for fitted, measured in folds:
+        assert times[fitted].max() < times[measured].min()
+    with pytest.raises(DataError, match="cannot be divided by at: no row is before the first fold, since many have"):
+        make_folds(make_rows(at=["2024-01-01"] * 200), how("time"), seed=1)
+
+
 @pytest.mark.parametrize("target", [NUMBER, CLASS])
 def test_group_holds_whole_groups_out(target: dict[str, Any]) -> None:
     rows = make_rows(target)

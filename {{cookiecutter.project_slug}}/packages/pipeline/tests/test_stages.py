@@ -206,6 +206,7 @@ def test_lightgbm_is_converted_with_and_without_steps_before_it(split_project: P
         assert json.loads(project.paths.metrics.read_text())["skew"] < 1e-4
 
 
+@pytest.mark.filterwarnings("ignore:categorical_feature")
 @pytest.mark.parametrize(
     ("kind", "step", "message"),
     [
@@ -214,6 +215,11 @@ def test_lightgbm_is_converted_with_and_without_steps_before_it(split_project: P
             "regression",
             HistGradientBoostingRegressor(categorical_features=[1]),
             "categorical_features are converted wr",
+        ),
+        (
+            "regression",
+            LGBMRegressor(n_estimators=20, categorical_feature=[1], verbose=-1),
+            "LGBMRegressor: categorical_feature is converted wrongly; leave it out",
         ),
         ("regression", TransformedTargetRegressor(DummyRegressor()), "cannot be converted to ONNX"),
     ],

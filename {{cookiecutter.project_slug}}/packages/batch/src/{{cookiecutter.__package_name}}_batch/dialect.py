@@ -21,7 +21,7 @@ class Dialect(BaseModel):
         separator: between two values.
         decimal: before the fraction of a number.
         thousands: between groups of three digits; null if there is none.
-        dates: formats of dates that are not in ISO 8601, as for `strptime`.
+        dates: the format of each column of dates that is not in ISO 8601, as for `strptime`.
         missing: further texts that stand for a missing value.
         newlines: whether a value in quotes may contain line breaks.
     """
@@ -32,7 +32,7 @@ class Dialect(BaseModel):
     separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
     decimal: Literal[".", ","] = "."
     thousands: Literal[",", ".", " ", "'"] | None = None
-    dates: tuple[str, ...] = ()
+    dates: dict[str, str] = {}
     missing: tuple[str, ...] = ()
     newlines: bool = True
 
@@ -43,19 +43,20 @@ PLAIN = Dialect()
 def translate(batch: pa.RecordBatch, fields: Fields, dialect: Dialect) -> pa.RecordBatch:
     """Return a batch whose texts are written as the contract expects; what cannot be read stays as it is.
 
-    A percent sign after a number is left out.
+    A percent sign after a number is left out. A mark such as `-` stands for a missing value, unless it is one of a
+    category's values.
     """
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
     for name, field in fields.items():
         if name not in columns or not is_text(columns[name]):
             continue
         column = columns[name]
-        if dialect.missing:
-            column = pc.if_else(pc.is_in(column, pa.array(dialect.missing)), None, column)
+        if marks := [mark for mark in dialect.missing if mark not in getattr(field, "values", ())]:
+            column = pc.if_else(pc.is_in(column, pa.array(marks)), None, column)
         if isinstance(field, Number):
             column = translate_numbers(column, dialect)
-        if isinstance(field, Date):
-            column = translate_dates(column, dialect.dates)
+        if isinstance(field, Date) and name in dialect.dates:
+            column = translate_dates(column, dialect.dates[name])
         columns[name] = column
     return pa.RecordBatch.from_pydict(columns)
 
@@ -65,7 +66,7 @@ def translate_numbers(texts: pa.Array, dialect: Dialect) -> pa.Array:
     found = pc.replace_substring_regex(texts, r"^\s*([^%]*?)\s*%?\s*$", r"\1")
     decimal = f"\\{dialect.decimal}"
     if dialect.thousands:
-        grouped = pc.match_substring_regex(found, rf"^[+-]?\d\d?\d?(\{dialect.thousands}\d\d\d)+({decimal}\d*)?$")
+        grouped = pc.match_substring_regex(found, rf"^[+-]?[1-9]\d?\d?(\{dialect.thousands}\d\d\d)+({decimal}\d*)?$")
         found = pc.if_else(grouped, pc.replace_substring(found, dialect.thousands, ""), found)
     if dialect.decimal == ",":
         written = pc.match_substring_regex(found, r"^[+-]?\d*,\d+([eE][+-]?\d+)?$")
@@ -73,9 +74,15 @@ def translate_numbers(texts: pa.Array, dialect: Dialect) -> pa.Array:
     return found
 
 
-def translate_dates(texts: pa.Array, formats: tuple[str, ...]) -> pa.Array:
-    """Return dates in one of the formats as ISO 8601."""
-    for form in formats:
-        parsed = pc.strptime(pc.utf8_trim_whitespace(texts), format=form, unit="s", error_is_null=True)
-        texts = pc.if_else(pc.is_valid(parsed), pc.strftime(parsed, ISO), texts)
-    return texts
+def translate_dates(texts: pa.Array, form: str) -> pa.Array:
+    """Return texts with those that are dates in a format as ISO 8601."""
+    moments = parse_dates(texts, form)
+    return pc.if_else(pc.is_valid(moments), pc.strftime(moments, ISO), texts)
+
+
+def parse_dates(texts: pa.Array, form: str) -> pa.Array:
+    """Return the moments of texts in a format, null where a text is in another; `%Y` stands for four digits."""
+    written = pc.utf8_trim_whitespace(texts)
+    if "%Y" in form:
+        written = pc.if_else(pc.match_substring_regex(written, r"(^|\D)\d{4}(\D|$)"), written, None)
+    return pc.strptime(written, format=form, unit="s", error_is_null=True)

@@ -5,9 +5,7 @@ from CSV, numbers, booleans and dates may be texts, and booleans may be 0 and 1,
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,6 @@ from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.encoding import Encoded, Encoder
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_predict.fields import (
-    EPOCH,
     LONGEST_VALUE,
     MISSING,
     UNKNOWN,
@@ -29,14 +26,13 @@ from {{ cookiecutter.__package_name }}_predict.fields import (
     Date,
     Number,
     Text,
-    parse_seconds,
 )
+
+from .moments import DAY, read_seconds, write_iso, write_timestamps
 
 NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 BOOLEANS = ("false", "true", "0", "1", "no", "yes")  # in pairs
 MAX_REASON_VALUE = 80
-MICROSECONDS, DAY = 1_000_000, 86400
-FIRST_SECOND, LAST_SECOND = -62135596800.0, 253402300799.0  # of the years 1 and 9999
 Column = npt.NDArray[np.float64]
 Values = Any  # a numpy array of numbers, or an Arrow array of texts; Arrow has no types
 Fields = Mapping[str, AnyField]
@@ -130,19 +126,12 @@ def to_records(checked: Checked, fields: Fields) -> list[dict[str, object]]:
     good = take_good(checked)
     table = decode(good, fields)
     columns = [
-        [_iso(value, field) for value in good.columns[name].tolist()]
+        [write_iso(value, day=field.type == "date") for value in good.columns[name].tolist()]
         if isinstance(field, Date)
         else table.column(name).to_pylist()
         for name, field in fields.items()
     ]
     return [dict(zip(fields, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _iso(seconds: float, field: Date) -> str | None:
-    if np.isnan(seconds):
-        return None
-    moment = EPOCH + timedelta(seconds=min(seconds, LAST_SECOND))
-    return moment.date().isoformat() if field.type == "date" else moment.isoformat().replace("+00:00", "Z")
 
 
 def empty_table(fields: Fields) -> pa.Table:
@@ -205,7 +194,9 @@ def _decode(source: pa.Array, field: AnyField, missing: npt.NDArray[np.bool_]) -
             refused |= values != np.round(values)
         return np.where(refused, np.nan, values)
     if isinstance(field, Date):
-        seconds = _seconds(source)
+        if not (is_text(source) or pa.types.is_date(source.type) or pa.types.is_timestamp(source.type)):
+            return np.full(len(source), np.nan)
+        seconds = read_seconds(source)
         return np.where(seconds % DAY != 0, np.nan, seconds) if field.type == "date" else seconds
     texts = as_texts(source)
     if isinstance(field, Boolean):
@@ -227,38 +218,6 @@ def _numbers(source: pa.Array) -> Column:
         return _floats(texts.cast(pa.float64()))
     except pa.ArrowInvalid:
         return _floats(pc.if_else(pc.match_substring_regex(texts, _NUMBER), texts, None).cast(pa.float64()))
-
-
-def _seconds(source: pa.Array) -> Column:
-    """Return the seconds since 1970 in UTC of dates and times; NaN where a value is neither."""
-    if pa.types.is_date(source.type) or pa.types.is_timestamp(source.type):
-        return _from_timestamps(source)
-    if not is_text(source):
-        return np.full(len(source), np.nan)
-    texts = pc.utf8_trim_whitespace(source)
-    for zone in (None, "UTC"):  # Arrow reads a column of one form quickly
-        with suppress(pa.ArrowInvalid):
-            return _from_timestamps(texts.cast(pa.timestamp("us", zone)))
-    found = pc.dictionary_encode(texts)
-    known = np.array([*map(_parse, found.dictionary.to_pylist()), np.nan])
-    codes = found.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)
-    return np.asarray(known[codes])
-
-
-def _from_timestamps(source: pa.Array) -> Column:
-    zone = getattr(source.type, "tz", None)
-    microseconds = source.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())
-    counts = microseconds.fill_null(0).to_numpy(zero_copy_only=False)
-    whole, fraction = np.divmod(counts, MICROSECONDS)
-    seconds = whole.astype(np.float64) + fraction / 1e6  # as join_seconds does
-    return np.where(_absent(source) | (seconds < FIRST_SECOND - DAY), np.nan, seconds)  # Arrow knows a year 0
-
-
-def _parse(text: str) -> float:
-    try:
-        return parse_seconds(text)
-    except ValueError:
-        return np.nan
 
 
 def _cast(source: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -298,10 +257,7 @@ def _typed(values: Values, field: AnyField) -> pa.Array:
     if isinstance(field, Boolean):
         return pa.array(values == 1, mask=missing)
     if isinstance(field, Date):
-        whole = np.floor(np.where(missing, 0, values))
-        fraction = np.round((np.where(missing, 0, values) - whole) * 1e6)
-        counts = pa.array(whole.astype(np.int64) * MICROSECONDS + fraction.astype(np.int64), mask=missing)
-        times = counts.cast(pa.timestamp("us", "UTC"))
+        times = write_timestamps(values)
         return times.cast(pa.date32()) if field.type == "date" else times
     if field.type == "integer":
         return pa.array(np.where(missing, 0, values).astype(np.int64), mask=missing)

@@ -17,11 +17,13 @@ from {{ cookiecutter.__package_name }}_operate.monitoring.report import (
     write_report,
 )
 from {{ cookiecutter.__package_name }}_operate.settings import Drift
+from {{ cookiecutter.__package_name }}_pipeline.project import Project
 from {{ cookiecutter.__package_name }}_predict.artefact import ColumnStatistics
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
 from .conftest import SETTINGS, write_scored
+from machinery.small_project import run_stages
 
 DRAWS = 100
 
@@ -179,6 +181,26 @@ def test_prediction_that_is_no_number_is_refused(value: str, model: Model, rows:
     frame.to_csv(tmp_path / "scored.csv", index=False)
     with pytest.raises(DataError, match="the column prediction has values that are not numbers"):
         read_scored(model.contract, tmp_path / "scored.csv")
+
+
+@pytest.mark.parametrize("kind", ["regression"])
+def test_new_values_of_an_open_category_alarm_beyond_the_share_that_training_foretells(
+    project: Project, tmp_path: Path
+) -> None:
+    schema, source = Path("schema.yaml"), Path(project.paths.source)
+    schema.write_text(schema.read_text().replace("values: [red, green, blue]", "open: true"))
+    shops = [f"shop {number}" for number in np.random.default_rng(1).geometric(0.03, 700)]
+    rows = pd.read_csv(source)
+    rows.assign(colour=shops[:400]).to_csv(source, index=False)
+    run_stages("ingest", "validate", "split", "train")
+    model = Model.load(project.paths.candidate)
+    later = rows[:300].assign(colour=shops[400:])
+    unchanged = find(look(model, later, tmp_path), "colour")
+    assert sum(unchanged.new.values()) > 3
+    assert not unchanged.alarms
+    later.loc[:59, "colour"] = "shop 0"
+    changed = find(look(model, later, tmp_path), "colour")
+    assert changed.alarms[-1].startswith("values not seen in training: shop 0 (60)")
 
 
 @pytest.mark.parametrize("kind", ["regression"])

@@ -1,6 +1,7 @@
 """Outcomes: predictions are joined with what came true, measured as in the evaluation, and held against it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from {{ cookiecutter.__package_name }}_operate.monitoring.report import render, 
 from {{ cookiecutter.__package_name }}_pipeline.dataset import load_dataset, read_table
 from {{ cookiecutter.__package_name }}_pipeline.metrics import Answers, measure
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
+from {{ cookiecutter.__package_name }}_predict.artefact import Decision
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
@@ -52,6 +54,14 @@ def test_metrics_are_those_of_the_evaluation(
     assert report.holdout == json.loads(evaluated.paths.metrics.read_text())["model"]
     assert not report.alarms
     assert "As good as on the holdout" in render(report)
+
+
+@pytest.mark.parametrize("kind", ["binary"])
+def test_metrics_are_those_of_the_decision_threshold(
+    model: Model, rows: pd.DataFrame, truth: pd.DataFrame, tmp_path: Path
+) -> None:
+    report = look(replace(model, decision=Decision(threshold=1e-6)), rows, truth, tmp_path)
+    assert report.metrics["accuracy"] == pytest.approx((rows["kind"] == "large").mean())
 
 
 def test_model_that_has_become_worse_is_told(

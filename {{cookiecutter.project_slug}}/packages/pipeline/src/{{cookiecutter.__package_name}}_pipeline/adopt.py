@@ -76,13 +76,13 @@ def run(*command: str, silent: bool = True) -> subprocess.CompletedProcess[str]:
 
 def require_commit() -> None:
     """Refuse a working tree with changes that are not committed."""
-    done = run("git", "status", "--porcelain")
+    done = run("git", "status", "--porcelain", "-z", "--no-renames")
     if done.returncode or run("git", "rev-parse", "HEAD").returncode:
         raise AdoptError(
             "there is no commit to go back to; before you adopt a table, run git init, git add . and git commit"
         )
-    if done.stdout.strip():
-        names = ", ".join(line[3:] for line in done.stdout.splitlines()[:5])
+    if done.stdout:
+        names = ", ".join(entry[3:] for entry in done.stdout.split("\0")[:5] if entry)
         raise AdoptError(
             f"found changes that are not committed ({names}); adopt overwrites schema.yaml, params.yaml and "
             "config/default.yaml: commit them first, so that you can go back"
@@ -127,7 +127,6 @@ def write_params(draft: Draft) -> None:
     gate["minimum"], gate["maximum"] = {}, {}
     gate["min_gain_over_dummy"] = 0.02
     gate["max_single_feature_score"] = 0.98
-    content["validate"]["max_rejected"] = max(content["validate"]["max_rejected"], 0.05)
     write_yaml(PARAMS, content)
 
 

@@ -150,10 +150,12 @@ def compare(
 def measure(
     contract: Annotated[Path, typer.Argument(help="The contract of the model that made the outputs.")],
     outputs: Annotated[Path, typer.Argument(help="A Parquet table: target, output_0, output_1, …")],
+    threshold: Annotated[float | None, typer.Option(help="The decision threshold of the model.")] = None,
     confidence: Confidence = 0.95,
     resamples: Resamples = 9999,
 ) -> None:
     """Measure model outputs for known targets, and print JSON; `outcomes` calls this."""
+    from {{ cookiecutter.__package_name }}_predict.artefact import Decision
     from {{ cookiecutter.__package_name }}_predict.contract import load_contract
 
     from .compare import Bootstrap, measure_outcomes
@@ -163,5 +165,5 @@ def measure(
 
     table, known, project = read_table(outputs), load_contract(contract), Project.load()
     metrics = find_metrics(project.recipe.metrics, project.params.metrics, known)
-    found = measure_outcomes(table, known, metrics, Bootstrap(confidence, resamples))
+    found = measure_outcomes(table, known, Decision(threshold=threshold), metrics, Bootstrap(confidence, resamples))
     typer.echo(json.dumps(found, indent=2))

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.stats import bootstrap
 
+from {{ cookiecutter.__package_name }}_predict.artefact import Decision
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_predict.model import Model
@@ -91,7 +92,9 @@ def compare(
     return Comparison(name, before, found, low, high, len(rows), margin)
 
 
-def measure_outcomes(outputs: pa.Table, contract: Contract, metrics: Metrics, settings: Bootstrap) -> dict[str, object]:
+def measure_outcomes(
+    outputs: pa.Table, contract: Contract, decision: Decision, metrics: Metrics, settings: Bootstrap
+) -> dict[str, object]:
     """Return the metrics of outputs for known targets, and the confidence interval of the main metric.
 
     Metrics of the team's own that need the rows are left out.
@@ -99,12 +102,13 @@ def measure_outcomes(outputs: pa.Table, contract: Contract, metrics: Metrics, se
     Args:
         outputs: a column `target` and the columns `output_0`, …, as the model computes them.
         contract: the contract of the model.
+        decision: of the model.
         metrics: of the project, the main one first.
         settings: of the bootstrap.
     """
     target = outputs.column("target").to_numpy()
     made = np.column_stack([outputs.column(name).to_numpy() for name in outputs.column_names if name != "target"])
-    answers, main = Answers(contract, target, made), next(iter(metrics))
+    answers, main = Answers(contract, target, made, decision), next(iter(metrics))
     found = {name: value for name, metric in metrics.items() for value in try_metric(answers, name, metric)}
     if main not in found:
         raise DataError(f"{main} cannot be computed from the outputs alone; name another main metric in params.yaml")

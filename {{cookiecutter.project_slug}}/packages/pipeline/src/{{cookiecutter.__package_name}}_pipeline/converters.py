@@ -1,10 +1,8 @@
 """Convert fitted estimators to ONNX; refuse those whose conversion is known to be wrong."""
 
-from collections.abc import Callable
-from typing import Any
+import re
 
 import numpy as np
-import numpy.typing as npt
 from onnx import ModelProto, compose, helper
 from rich.console import Console
 from skl2onnx import to_onnx
@@ -12,13 +10,13 @@ from skl2onnx.common.data_types import FloatTensorType
 
 from {{ cookiecutter.__package_name }}_predict.artefact import agree
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
+from {{ cookiecutter.__package_name }}_predict.model import open_session
 
 from .feature_graph import IR, MATRIX, OPSET, OPSET_ML
+from .features import Matrix
+from .learner import Estimator
+from .metrics import Outputs
 
-Estimator = Any  # scikit-learn has no common type for estimators
-Outputs = npt.NDArray[np.float64]
-Matrix = npt.NDArray[np.float32]
-Run = Callable[[ModelProto, Matrix], Outputs]
 MEASURED = {  # the outputs of their exports were compared with the library's
     "ElasticNet",
     "ExtraTreesClassifier",
@@ -38,10 +36,8 @@ MEASURED = {  # the outputs of their exports were compared with the library's
     "Ridge",
     "SimpleImputer",
     "StandardScaler",
-    "XGBClassifier",
-    "XGBRegressor",
 }
-TEXT_ONLY = ("CountVectorizer", "TfidfVectorizer", "HashingVectorizer")
+OUTPUTS = ("probabilities", "variable", "lightgbm_probabilities", "lightgbm_variable")  # of converters
 
 
 def convert(estimator: Estimator, columns: int) -> ModelProto:
@@ -93,8 +89,8 @@ def refuse_wrong(step: Estimator) -> None:
             wrong = "categorical_features are converted wrongly; leave them out, categories are already encoded"
         elif getattr(step, "loss", "") in ("poisson", "gamma"):
             wrong = f"the loss {step.loss} is converted without its exponential; use squared_error or LightGBM"
-    elif name in TEXT_ONLY:
-        wrong = "its n-grams and its lower case are converted wrongly; declare a text in schema.yaml instead"
+    elif name.startswith("LGBM") and re.search(r"^num_cat=[1-9]", step.booster_.model_to_string(), re.MULTILINE):
+        wrong = "categorical_feature is converted wrongly; leave it out, categories are already encoded"
     if wrong:
         raise ConfigError(f"estimator.py: {name}: {wrong}")
     if name not in MEASURED:
@@ -105,13 +101,50 @@ def refuse_wrong(step: Estimator) -> None:
         )
 
 
-def find_difference(estimator: Estimator, matrix: Matrix, run: Run, scale: float) -> str:
+def check_estimator(
+    converted: ModelProto, estimator: Estimator, matrix: Matrix, expected: Outputs, scale: float
+) -> None:
+    """Compare the converted estimator with the library, row by row.
+
+    Args:
+        converted: the estimator as ONNX.
+        estimator: the estimator.
+        matrix: of shape (rows, columns).
+        expected: the library's outputs for it.
+        scale: of the outputs on the training rows, see `scale_of`.
+
+    Raises:
+        ConfigError: they differ; the message names the step and a row.
+    """
+    found = run_estimator(converted, matrix)
+    if found.shape != expected.shape or len(wrong := np.flatnonzero(~agree(found, expected, scale))):
+        step = find_difference(estimator, matrix, scale)
+        row = int(wrong[0]) if found.shape == expected.shape else 0
+        raise ConfigError(
+            f"estimator.py: {step} computes something else once it is converted to ONNX: in row {row + 1}, "
+            f"{found[row].tolist()} instead of {expected[row].tolist()}; fill missing values before, or choose another"
+        )
+
+
+def run_estimator(model: ModelProto, matrix: Matrix) -> Outputs:
+    """Return the probabilities, numbers or columns that a converted estimator or a step computes."""
+    session = open_session(model.SerializeToString())
+    return np.asarray(session.run([output_of(model)], {model.graph.input[0].name: matrix})[0], dtype=np.float64)
+
+
+def output_of(model: ModelProto) -> str:
+    """Return the name of the output with probabilities, numbers or columns; converters add others."""
+    names: list[str] = [output.name for output in model.graph.output]
+    return next(name for name in (*OUTPUTS, *names) if name in names)
+
+
+def find_difference(estimator: Estimator, matrix: Matrix, scale: float) -> str:
     """Return the first step of a pipeline that gives other outputs in ONNX than in the library, or else the last."""
     steps = steps_of(estimator)
     for count in range(1, len(steps)):
         part = estimator[:count]
         expected = np.nan_to_num(np.asarray(part.transform(matrix), dtype=np.float64))
-        found = np.nan_to_num(run(convert(part, matrix.shape[1]), matrix))
+        found = np.nan_to_num(run_estimator(convert(part, matrix.shape[1]), matrix))
         if not agree(found, expected, scale).all():
             return type(steps[count - 1]).__name__
     return type(steps[-1]).__name__

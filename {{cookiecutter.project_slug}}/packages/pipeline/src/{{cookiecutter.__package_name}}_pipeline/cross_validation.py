@@ -9,15 +9,11 @@ import numpy.typing as npt
 from {{ cookiecutter.__package_name }}_predict.artefact import Decision
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
-from .converters import Estimator, Outputs
 from .dataset import Dataset, Folds
-from .features import FeatureMaker
-from .metrics import Answers, Metrics, measure, shorten
+from .learner import Learner
+from .metrics import Answers, Metrics, Outputs, measure, shorten
 from .params import Costs, MetricsParams
 from .scores import CrossValidation, Score
-from .splits import inner_folds
-
-Build = Callable[[], Estimator]
 
 
 @dataclass(frozen=True)
@@ -28,58 +24,27 @@ class OutOfFold:
     outputs: Outputs
 
 
-def fit_estimator(rows: Dataset, maker: FeatureMaker, build: Build, seed: int) -> Estimator:
-    """Return an estimator, fitted to features that no row's own target has influenced.
-
-    Raises:
-        DataError: scikit-learn cannot fit these rows.
-    """
-    matrix = maker.cross_fit(rows, inner_folds(rows, seed) if maker.uses_target() else [])
-    target = rows.target.astype(np.int64) if rows.contract.classes else rows.target
-    try:
-        return build().fit(matrix, target)
-    except ValueError as error:
-        raise DataError(f"the estimator cannot be fitted to {len(rows)} rows: {str(error)[:300]}") from error
-
-
-def compute_outputs(estimator: Estimator, matrix: npt.NDArray[np.float32], classes: int) -> Outputs:
-    """Return the library's outputs, of shape (rows, classes or 1): the reference for the exported model."""
-    if not classes:
-        return np.asarray(estimator.predict(matrix), dtype=np.float64).reshape(-1, 1)
-    outputs = np.zeros((len(matrix), classes))
-    outputs[:, estimator.classes_.astype(int)] = estimator.predict_proba(matrix)  # a fold may lack a class
-    return outputs
-
-
 def predict_folds(
-    rows: Dataset,
-    folds: Folds,
-    maker: FeatureMaker,
-    build: Build,
-    seed: int,
-    advance: Callable[[], None] = lambda: None,
+    rows: Dataset, folds: Folds, learner: Learner, advance: Callable[[], None] = lambda: None
 ) -> list[OutOfFold]:
     """Fit on the rows of each fold, and predict for the others; folds whose rows have one class only are left out.
 
     Args:
         rows: the training rows.
         folds: pairs of rows to fit on and others.
-        maker: of the features.
-        build: returns an unfitted estimator.
-        seed: of the folds in which features are learned.
+        learner: fits the recipe.
         advance: called after each fold.
 
     Raises:
         DataError: no fold is left.
     """
-    found, classes = list[OutOfFold](), len(rows.contract.classes)
+    found = list[OutOfFold]()
     for fitted, others in folds:
         part = rows.take(fitted)
-        if not classes or len(np.unique(part.target)) > 1:
-            features = maker.learn(part)
-            estimator = fit_estimator(part, maker, build, seed)
-            matrix = features.compute(rows.take(others).encode(features.encoder))
-            found.append(OutOfFold(others, compute_outputs(estimator, matrix, classes)))
+        if not rows.contract.classes or len(np.unique(part.target)) > 1:
+            model = learner.fit(part)
+            matrix = model.features.compute(rows.take(others).encode(model.features.encoder))
+            found.append(OutOfFold(others, model.compute_outputs(matrix)))
         advance()
     if not found:
         raise DataError(

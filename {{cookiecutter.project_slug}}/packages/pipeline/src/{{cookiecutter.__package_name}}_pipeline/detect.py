@@ -1,17 +1,14 @@
 """Find out how a CSV file is written, from its first rows."""
 
 import csv
-import io
-import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from {{ cookiecutter.__package_name }}_batch.dialect import Dialect, translate_dates, translate_numbers
+from {{ cookiecutter.__package_name }}_batch.dialect import Dialect, parse_dates, translate_numbers
 from {{ cookiecutter.__package_name }}_batch.readers import read_batches, readable, table_suffix
 from {{ cookiecutter.__package_name }}_batch.tables import NULLS
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
@@ -28,6 +25,11 @@ DATES = (
     "%d/%m/%Y",
     "%d/%m/%Y %H:%M",
     "%d/%m/%Y %H:%M:%S",
+    "%d.%m.%y",
+    "%m/%d/%y",
+    "%m/%d/%y %H:%M",
+    "%d/%m/%y",
+    "%d/%m/%y %H:%M",
     "%Y/%m/%d",
     "%Y/%m/%d %H:%M:%S",
     "%d-%b-%Y",
@@ -37,7 +39,10 @@ BYTES, ROWS = 1 << 18, 10_000
 MOST = 0.9  # of the present values, to say what a column holds
 NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*%?\s*$"
 COMMA_DECIMAL = r"^\s*[+-]?\d+(\.\d\d\d)*,\d+\s*%?\s*$"
-GROUPED = {",": r"^\s*[+-]?\d\d?\d?(,\d\d\d)+(\.\d+)?\s*%?\s*$", ".": r"^\s*[+-]?\d\d?\d?(\.\d\d\d)+(,\d+)?\s*%?\s*$"}
+GROUPED = {
+    ",": r"^\s*[+-]?[1-9]\d?\d?(,\d\d\d)+(\.\d+)?\s*%?\s*$",
+    ".": r"^\s*[+-]?[1-9]\d?\d?(\.\d\d\d)+(,\d+)?\s*%?\s*$",
+}
 
 
 def read_source(path: Path, dialect: Dialect) -> pa.Table:
@@ -52,7 +57,7 @@ def read_source(path: Path, dialect: Dialect) -> pa.Table:
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); expected a CSV or Parquet file") from error
     with file, readable(path.name):
-        batches = [batch for batch, _ in read_batches(file, path.name, lambda _: None, dialect)]
+        batches = [batch for batch, _ in read_batches(file, path.name, lambda _: None, dialect) if batch.num_rows]
     if not batches:
         raise DataError(f"{path} has no rows; expected at least one")
     return pa.Table.from_batches(batches).combine_chunks()
@@ -82,21 +87,20 @@ def detect_dialect(path: Path) -> Dialect:
     thousands = next(
         (sign for sign in GROUPED if sign != decimal and any(_has_groups(c, sign, decimal) for c in plain)), None
     )
-    dates = tuple(dict.fromkeys(form for column in plain for form in find_format(column)))
+    dates = {
+        name: form
+        for name, column in zip(table.column_names, plain, strict=True)
+        if (form := find_format(column)) is not None
+    }
     return dialect.model_copy(update={"decimal": decimal, "thousands": thousands, "missing": missing, "dates": dates})
 
 
-def find_format(column: pa.Array) -> Iterator[str]:
-    """Yield the format in which most texts of a column are dates, unless that is ISO 8601."""
-    if len(column) and pc.any(pc.match_substring_regex(column, r"\d[/.\s-]")).as_py():
-        best = max(DATES, key=lambda form: _share_of_dates(column, form))
-        if _share_of_dates(column, best) > MOST:
-            yield best
-
-
-def share_of_numbers(column: pa.Array, dialect: Dialect) -> float:
-    """Return the share of texts that are numbers."""
-    return _share(translate_numbers(column, dialect), NUMBER)
+def find_format(column: pa.Array) -> str | None:
+    """Return the format in which most texts of a column are dates; None for ISO 8601, and if they are no dates."""
+    if not len(column) or not pc.any(pc.match_substring_regex(column, r"\d[/.\s-]")).as_py():
+        return None
+    best = max(DATES, key=lambda form: _share_of_dates(column, form))
+    return best if _share_of_dates(column, best) > MOST else None
 
 
 def _find_encoding(head: bytes) -> str:
@@ -112,7 +116,10 @@ def _find_separator(text: str) -> str:
     lines = text.splitlines(keepends=True)[:200]
 
     def score(separator: str) -> tuple[float, int]:
-        counts = Counter(len(row) for row in csv.reader(io.StringIO("".join(lines)), delimiter=separator) if row)
+        try:
+            counts = Counter(len(row) for row in csv.reader(lines, delimiter=separator) if row)
+        except csv.Error:  # such as a value of more than 128 KiB
+            return 0.0, 0
         width, rows = counts.most_common(1)[0] if counts else (0, 0)
         return (rows / max(1, counts.total()) if width > 1 else 0.0), width
 
@@ -149,6 +156,4 @@ def _share(column: pa.Array, pattern: str) -> float:
 
 
 def _share_of_dates(column: pa.Array, form: str) -> float:
-    iso = re.compile(r"\d\d\d\d-\d\d-\d\dT")
-    found = translate_dates(column.slice(0, 1000), (form,)).to_pylist()
-    return sum(bool(iso.match(text or "")) for text in found) / len(found)
+    return float(pc.mean(pc.is_valid(parse_dates(column.slice(0, 1000), form))).as_py())

@@ -1,41 +1,30 @@
 """Draft a contract from a table, for a person to review: what each column is, and why."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from {{ cookiecutter.__package_name }}_batch.dialect import Dialect, translate
-from {{ cookiecutter.__package_name }}_batch.tables import NULLS, check_batch, is_text
+from {{ cookiecutter.__package_name }}_batch.dialect import Dialect
+from {{ cookiecutter.__package_name }}_batch.tables import NULLS, is_text
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
-from {{ cookiecutter.__package_name }}_predict.fields import (
-    INTEGER_MAX,
-    LONGEST_VALUE,
-    AnyField,
-    Boolean,
-    Date,
-    Number,
-)
+from {{ cookiecutter.__package_name }}_predict.fields import INTEGER_MAX, LONGEST_VALUE
 from {{ cookiecutter.__package_name }}_predict.yamlfile import parse_yaml
 
 from .detect import detect_dialect, read_source
+from .table_column import BOOLEAN, MOMENT, MOST_CLOSED, NAMED_ID, NUMBER, WORDS_OF_TEXT, TableColumn
 
 Problem = Literal["classification", "regression"]
-MOST_CLOSED = 20  # different values of a category that are listed; with more, it is open
 MOST_CLASSES, FEWEST_PER_CLASS = 20, 10
 MOST_TEXT_CLASSES = 100
-MOST_BROKEN = 0.1  # share of the present values; above it, a column is not of that kind
-WORDS_OF_TEXT = 4  # on average, from which on a column holds texts
+DATE_TYPES = ("date", "datetime")
 SENTINELS = (-999999, -99999, -9999, -999, -99, 999, 9999, 99999, 999999)
-NAMED_ID = re.compile(r"(^|[_\s.])(id|no|nr|key|index|uuid|number|code)\.?$|id_str$|Id$", re.IGNORECASE)
 HEADER = """\
 # Drafted from {name}: {rows} rows. Check each line, and add units and descriptions. `expected` is the range of these
 # rows: other values are accepted, and reported as unusual. Set `minimum` and `maximum` where one must be rejected.
@@ -105,7 +94,7 @@ def draft_contract(
     for name in (target, time, group):
         if name is not None and name not in table.column_names:
             raise DataError(f"{source} has no column {name!r}; expected one of {', '.join(table.column_names)}")
-    columns = {name: _Column(name, table.column(name), dialect) for name in table.column_names}
+    columns = {name: TableColumn(name, table.column(name), dialect) for name in table.column_names}
     notes = list[str]()
     keys = {kind: name for kind, name in (("time", time), ("group", group)) if name}
     goal, counts = _draft_target(columns.pop(target), problem, notes)
@@ -124,89 +113,21 @@ def draft_contract(
         if found is not None:
             features[name] = found
     keys = {kind: keys[kind] for kind in ("id", "time", "group") if kind in keys}
+    for kind, name in keys.items():
+        if columns[name].missing:
+            lost = columns[name].rows - len(columns[name].present)
+            effect = "a split by time needs it in each row" if name in features else "they are rejected"
+            notes.append(f"check: {lost} rows have no {name!r}, the key {kind}; {effect}")
     if not features:
         raise DataError(f"{source}: apart from the target, no column can be a feature: {'; '.join(notes)}")
+    dates = {name: form for name, form in dialect.dates.items() if features.get(name, {}).get("type") in DATE_TYPES}
+    dialect = dialect.model_copy(update={"dates": dates})
     draft = Draft(source.name, table.num_rows, {target: goal}, features, keys, notes, dialect, counts)
     parse_yaml(str(draft), f"the draft from {source}", Contract)
     return draft
 
 
-class _Column:
-    """A column of a table, and what its values look like."""
-
-    def __init__(self, name: str, column: pa.ChunkedArray, dialect: Dialect) -> None:
-        self.name, self.dialect = name, dialect
-        self.raw = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        if pa.types.is_dictionary(self.raw.type):
-            self.raw = self.raw.dictionary_decode()
-        self.rows = len(self.raw)
-        self.nested = pa.types.is_nested(self.raw.type)
-        self.texts = pa.nulls(self.rows, pa.string()) if self.nested else self.raw.cast(pa.string())
-        marks = pa.array([*NULLS, *dialect.missing])
-        marked = pc.fill_null(pc.is_in(self.texts, marks), fill_value=True)
-        absent = pc.or_(pc.is_null(self.raw, nan_is_null=True), marked)
-        self.present = self.texts.filter(pc.invert(absent))
-        self.values = pc.unique(self.present)
-
-    @property
-    def missing(self) -> dict[str, bool]:
-        return {"missing": True} if len(self.present) < self.rows else {}
-
-    @property
-    def examples(self) -> str:
-        return ", ".join(f"{text!r:.40}" for text in self.values.slice(0, 3).to_pylist())
-
-    @property
-    def different(self) -> bool:
-        return len(self.values) == len(self.present) > MOST_CLOSED
-
-    def parse(self, kind: AnyField) -> npt.NDArray[np.float64]:
-        """Return the numbers for the column as a kind of field; NaN where a value is missing or of another kind."""
-        batch = pa.RecordBatch.from_arrays([self.raw], ["x"])
-        found = check_batch(translate(batch, {"x": kind}, self.dialect), {"x": kind}, self.name)
-        return np.asarray(found.columns["x"])
-
-    def fits(self, kind: AnyField) -> bool:
-        """Return whether most present values are of a kind."""
-        parsed = int((~np.isnan(self.parse(kind))).sum()) if len(self.present) else 0
-        return parsed > 0 and parsed >= (1 - MOST_BROKEN) * len(self.present)
-
-    @property
-    def is_date(self) -> bool:
-        typed = pa.types.is_temporal(self.raw.type)
-        return typed or (is_text(self.raw) and not self.fits(NUMBER) and self.fits(MOMENT))
-
-    @property
-    def has_leading_zeros(self) -> bool:
-        """Whether numbers begin with a zero, as codes do: as numbers, they would lose it."""
-        return bool(pc.any(pc.match_substring_regex(self.values, r"^0\d")).as_py())
-
-    @property
-    def is_identifier(self) -> bool:
-        """Whether a value is different in each row, and is neither a measurement nor a text."""
-        if not self.different or self.is_date or not self.name.strip():
-            return False
-        if self.fits(NUMBER) and not self.has_leading_zeros:
-            numbers = self.parse(NUMBER)
-            present = numbers[~np.isnan(numbers)]
-            whole = bool((present == np.round(present)).all())
-            counting = whole and present.max() - present.min() == len(present) - 1
-            return whole and (counting or present.max() > INTEGER_MAX or bool(NAMED_ID.search(self.name)))
-        return self.words < WORDS_OF_TEXT
-
-    @property
-    def words(self) -> float:
-        """The mean number of words of the values."""
-        sample = self.values.slice(0, 1000).to_pylist()
-        return float(np.mean([len(text.split()) for text in sample])) if sample else 0.0
-
-
-NUMBER = Number(type="number", missing=True)
-MOMENT = Date(type="datetime", missing=True)
-BOOLEAN = Boolean(type="boolean", missing=True)
-
-
-def _draft_feature(column: _Column, notes: list[str]) -> dict[str, Any] | None:
+def _draft_feature(column: TableColumn, notes: list[str]) -> dict[str, Any] | None:
     """Return the definition of a feature, or None if the column cannot be one; tell the reviewer why."""
     name, missing = column.name, column.missing
     notes.extend(_note_missing(column))
@@ -217,7 +138,8 @@ def _draft_feature(column: _Column, notes: list[str]) -> dict[str, Any] | None:
     elif not len(column.present):
         notes.append(f"left out: {name!r} has no values")
     elif len(column.values) == 1:
-        notes.append(f"left out: {name!r} is {column.examples} in each row")
+        notes.extend(_note_nulls(column))
+        notes.append(f"left out: {name!r} is {column.examples} in each row that has a value")
     elif column.is_identifier:
         notes.append(
             f"left out: {name!r} is different in each of {len(column.present)} rows ({column.examples}): an "
@@ -230,14 +152,16 @@ def _draft_feature(column: _Column, notes: list[str]) -> dict[str, Any] | None:
     elif column.fits(BOOLEAN):
         return {"type": "boolean", **missing}
     elif column.words >= WORDS_OF_TEXT and len(column.values) > MOST_CLOSED:
-        longest = max(1000, 2 * int(pc.max(pc.utf8_length(column.present)).as_py()))
+        longest = max(1000, 2 * column.longest)
         notes.append(f"text: {name!r} has {column.words:.0f} words on average ({column.examples}); words are counted")
         return {"type": "text", "max_length": longest, **missing}
     elif len(column.values) <= MOST_CLOSED:
+        notes.extend(_note_nulls(column))
         return {"type": "category", "values": sorted(column.values.to_pylist()), **missing}
-    elif (longest := int(pc.max(pc.utf8_length(column.present)).as_py())) > LONGEST_VALUE:
-        return {"type": "text", "max_length": 2 * longest, **missing}
+    elif column.longest > LONGEST_VALUE:
+        return {"type": "text", "max_length": 2 * column.longest, **missing}
     else:
+        notes.extend(_note_nulls(column))
         notes.append(
             f"open category: {name!r} has {len(column.values)} different values ({column.examples}); new ones are "
             "accepted and reported; list them under `values` to reject others"
@@ -246,14 +170,22 @@ def _draft_feature(column: _Column, notes: list[str]) -> dict[str, Any] | None:
     return None
 
 
-def _note_missing(column: _Column) -> Iterator[str]:
+def _note_missing(column: TableColumn) -> Iterator[str]:
     for mark in column.dialect.missing:
         if count := pc.sum(pc.equal(column.texts, mark)).as_py():
             share = count / column.rows
             yield f"missing: {share:.1%} of {column.name!r} are {mark!r} ({count} rows); see source.missing"
 
 
-def _draft_number(column: _Column, notes: list[str]) -> dict[str, Any] | None:
+def _note_nulls(column: TableColumn) -> Iterator[str]:
+    """Yield a note if texts such as None count as missing, since they may be values of their own."""
+    texts = column.texts.filter(pc.is_in(column.texts, pa.array(NULLS[1:])))
+    if is_text(column.raw) and len(texts):
+        found = ", ".join(map(repr, pc.unique(texts).to_pylist()))
+        yield f"missing: {found} in {len(texts)} rows of {column.name!r}; list it under `values` if it is a value"
+
+
+def _draft_number(column: TableColumn, notes: list[str]) -> dict[str, Any] | None:
     name, numbers = column.name, column.parse(NUMBER)
     present = numbers[~np.isnan(numbers)]
     broken = len(column.present) - len(present)
@@ -262,6 +194,11 @@ def _draft_number(column: _Column, notes: list[str]) -> dict[str, Any] | None:
         bad = dict.fromkeys(text for text, number in pairs if text and np.isnan(number))
         shown = ", ".join(f"{text!r:.40}" for text in bad if text not in NULLS)
         notes.append(f"check: {broken} values of {name!r} are not numbers ({shown:.120}); their rows are rejected")
+    sign = column.dialect.thousands
+    if sign and is_text(column.raw):
+        grouped = column.values.filter(pc.match_substring(column.values, sign))
+        if len(grouped):
+            notes.append(f"check: {grouped[0].as_py()!r} of {name!r} is read without {sign!r}, see source.thousands")
     if set(np.unique(present)) == {0.0, 1.0}:
         return {"type": "boolean", **column.missing}
     whole = bool((present == np.round(present)).all())
@@ -286,20 +223,21 @@ def _draft_number(column: _Column, notes: list[str]) -> dict[str, Any] | None:
     return {"type": "integer" if whole else "number", "expected": bounds, **column.missing}
 
 
-def _draft_date(column: _Column, notes: list[str]) -> dict[str, Any]:
+def _draft_date(column: TableColumn, notes: list[str]) -> dict[str, Any]:
     seconds = column.parse(MOMENT)
     present = seconds[~np.isnan(seconds)]
     broken = len(column.present) - len(present)
     if broken:
         notes.append(f"check: {broken} values of {column.name!r} are not dates; their rows are rejected")
-    forms = [form for form in column.dialect.dates if "T" not in (column.values[0].as_py() or "")]
-    if forms and not pa.types.is_temporal(column.raw.type):
-        unsure = "; check whether the day or the month comes first" if any("/" in form for form in forms) else ""
-        notes.append(f"date: {column.name!r} ({column.examples}), see source.dates {', '.join(forms)}{unsure}")
+    if form := column.dialect.dates.get(column.name):
+        unsure = "; check whether the day or the month comes first" if "/" in form else ""
+        notes.append(f"date: {column.name!r} ({column.examples}) is read as {form}, see source.dates{unsure}")
     return {"type": "date" if (present % 86400 == 0).all() else "datetime", **column.missing}
 
 
-def _draft_target(column: _Column, problem: Problem | None, notes: list[str]) -> tuple[dict[str, Any], dict[str, int]]:
+def _draft_target(
+    column: TableColumn, problem: Problem | None, notes: list[str]
+) -> tuple[dict[str, Any], dict[str, int]]:
     """Return the definition of the target, and the number of rows of each class, if it has classes.
 
     Raises:
@@ -319,8 +257,10 @@ def _draft_target(column: _Column, problem: Problem | None, notes: list[str]) ->
         few = whole and 1 < len(levels) <= MOST_CLASSES and counts.min() >= FEWEST_PER_CLASS
         if problem == "regression" or not few:
             notes.append(f"target: {name!r} is taken as a number; for classes, pass --problem classification")
-            return {"type": "integer" if whole else "number"}, {}
+            exact = whole and np.abs(levels).max() <= INTEGER_MAX
+            return {"type": "integer" if exact else "number"}, {}
     found = {value: count for value, count in _count(column).items() if count > 1}
+    notes.extend(_note_nulls(column))
     if numeric:
         notes.append(
             f"target: {name!r} has {len(found)} different integers, taken as classes; for a number, pass --problem "
@@ -342,7 +282,7 @@ def _draft_target(column: _Column, problem: Problem | None, notes: list[str]) ->
     return {"type": "category", "values": values}, found
 
 
-def _count(column: _Column) -> Mapping[str, int]:
+def _count(column: TableColumn) -> Mapping[str, int]:
     counts = pc.value_counts(column.present)
     return dict(zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True))
 

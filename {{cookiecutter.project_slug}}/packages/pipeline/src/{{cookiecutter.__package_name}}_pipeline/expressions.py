@@ -17,40 +17,12 @@ from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
 from {{ cookiecutter.__package_name }}_predict.fields import parse_seconds
 
 Kind = Literal["number", "boolean", "date", "category", "text"]
-Values = npt.NDArray[Any]
 DECIDES = (
     "uses a column to decide (if, and, or, not, in, min, max, 0 < x < 1); "
     "write f.where(condition, a, b), &, |, ~, f.minimum or f.maximum"
 )
 FOREIGN = "passes a column to {}; a model file supports only operators and the functions of f"
 ONE_ROW = "indexes a column or takes its length; a feature of a row must depend on this row alone"
-NUMPY: dict[str, Callable[..., Any]] = {
-    "Abs": np.abs,
-    "Add": np.add,
-    "And": np.logical_and,
-    "Div": np.divide,
-    "Equal": np.equal,
-    "Floor": np.floor,
-    "Greater": np.greater,
-    "GreaterOrEqual": np.greater_equal,
-    "IsNaN": np.isnan,
-    "Less": np.less,
-    "LessOrEqual": np.less_equal,
-    "Log": np.log,
-    "Max": np.maximum,
-    "Min": np.minimum,
-    "Mod": np.fmod,
-    "Mul": np.multiply,
-    "Neg": np.negative,
-    "Not": np.logical_not,
-    "Or": np.logical_or,
-    "Round": np.round,
-    "Sign": np.sign,
-    "Sqrt": np.sqrt,
-    "Sub": np.subtract,
-    "Where": np.where,
-    "Xor": np.logical_xor,
-}
 
 
 class FeatureError(ConfigError):
@@ -69,6 +41,7 @@ class Column:
         table: of a lookup: the number for each value, and `default`.
         constants: of `Table`, the number for each index; of `Bucket`, the edges.
         whole: whether all its numbers are known to be whole.
+        values: of an input that is a category with a list of values.
     """
 
     kind: Kind
@@ -78,6 +51,7 @@ class Column:
     table: "Lookup | None" = None
     constants: tuple[float, ...] = ()
     whole: bool = False
+    values: tuple[str, ...] = ()
 
     def _combine(self, operation: str, other: object, *, swap: bool = False, kind: Kind = "number") -> "Column":
         pair = (number_of(self), number_of(other))
@@ -119,6 +93,9 @@ class Column:
     def __mod__(self, other: object) -> "Column":
         return _modulo(number_of(self), number_of(other))
 
+    def __divmod__(self, other: object) -> tuple["Column", "Column"]:
+        return self // other, self % other
+
     def __neg__(self) -> "Column":
         return Column("number", "Neg", (number_of(self),))
 
@@ -151,6 +128,10 @@ class Column:
             return self._compare("Equal", other)
         if not isinstance(other, str):
             raise FeatureError(f"compares {describe(self)} with {describe(other)}; write one of its values, a text")
+        if self.values and other not in self.values:
+            raise FeatureError(
+                f"compares {describe(self)} with {other!r}, which is none of its values: {', '.join(self.values):.200}"
+            )
         found = Lookup({other: 1.0}, 0.0)
         return Column("number", "Lookup", (self,), self.name, found) == 1.0
 
@@ -183,7 +164,7 @@ class Column:
     def __contains__(self, _: object) -> NoReturn:
         raise FeatureError("uses `in`; write ==, with | between two conditions")
 
-    def __float__(self) -> NoReturn:
+    def __float__(self, *_: object) -> NoReturn:
         raise FeatureError(FOREIGN.format("a function of Python"))
 
     __int__ = __index__ = __round__ = __trunc__ = __floor__ = __ceil__ = __float__
@@ -290,36 +271,6 @@ def describe(value: object) -> str:
     if isinstance(value, Column):
         return f"the {value.kind} {value.name!r}" if value.name and value.operation == "Input" else f"a {value.kind}"
     return f"{value!r:.40} ({type(value).__name__})"
-
-
-def evaluate(
-    column: Column, inputs: Mapping[str, Values], values: Mapping[str, tuple[str, ...]], known: dict[int, Values]
-) -> Values:
-    """Return a column's values for rows, of shape (rows,).
-
-    Args:
-        column: the column.
-        inputs: the values of the columns of the contract, as `Encoder` encodes them.
-        values: of each category.
-        known: what has been computed for these rows; extended.
-    """
-    if id(column) not in known:
-        parts = [
-            evaluate(part, inputs, values, known) if isinstance(part, Column) else part for part in column.arguments
-        ]
-        if column.operation == "Input":
-            found = inputs[column.name]
-        elif column.table is not None:
-            found = column.table.over(values[column.name])[np.asarray(parts[0], dtype=np.int64)]
-        elif column.operation == "Table":
-            found = np.array(column.constants)[np.asarray(parts[0], dtype=np.int64)]
-        elif column.operation == "Bucket":
-            found = (np.asarray(parts[0])[:, None] >= np.array(column.constants)).sum(axis=1).astype(np.float64)
-        else:
-            with np.errstate(all="ignore"):
-                found = NUMPY[column.operation](*parts)
-        known[id(column)] = found
-    return known[id(column)]
 
 
 def _parse_date(text: str) -> float:

@@ -11,17 +11,52 @@ import numpy.typing as npt
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from {{ cookiecutter.__package_name }}_predict.artefact import NUMBERS, WORDS
+from {{ cookiecutter.__package_name }}_predict.encoding import Encoded
+from {{ cookiecutter.__package_name }}_predict.model import open_session
 
-from .expressions import Column
-from .features import Features
+from .expressions import Column, FeatureError
+from .features import Features, Matrix
 
 OPSET, OPSET_ML, IR = 21, 3, 10
+ROWS_AT_ONCE, MOST_ALONE = 4096, 500
 MATRIX = "matrix"
 
 
 def write_graph(features: Features) -> ModelProto:
     """Return a model that computes the matrix of features; equal features give equal bytes."""
     return _Writer(features).write()
+
+
+def run_graph(graph: ModelProto, rows: Encoded, features: Features, size: int = ROWS_AT_ONCE) -> Matrix:
+    """Return the matrix that a graph computes for rows, so many at a time, as production does."""
+    session = open_session(graph.SerializeToString())
+    parts = []
+    for start in range(0, len(rows.numbers), size):
+        inputs: dict[str, npt.NDArray[Any]] = {NUMBERS: rows.numbers[start : start + size]}
+        if rows.texts:
+            inputs[WORDS] = features.encoder.weigh_words(rows.texts, start, start + size)
+        parts.append(session.run([MATRIX], inputs)[0])
+    return np.concatenate(parts)
+
+
+def check_graph(graph: ModelProto, features: Features, rows: Encoded, matrix: Matrix) -> None:
+    """Compare the matrix of the graph with that of numpy, and rows alone with rows in a batch, bit for bit.
+
+    Raises:
+        FeatureError: they differ; the message names the feature and a row.
+    """
+    few = Encoded(rows.numbers[:MOST_ALONE], {name: texts[:MOST_ALONE] for name, texts in rows.texts.items()})
+    for part, size in ((rows, ROWS_AT_ONCE), (few, 1)):
+        found = run_graph(graph, part, features, size)
+        expected = matrix[: len(found)]
+        same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+        if not same.all():
+            row, column = (int(index[0]) for index in np.nonzero(~same))
+            raise FeatureError(
+                f"features.py: {features.names[column]!r} is {float(matrix[row, column])!r} in training row {row + 1}, "
+                f"but production would compute {float(found[row, column])!r} ({int((~same.all(axis=1)).sum())} rows "
+                "differ); write the formula with other functions, for example with f.round"
+            )
 
 
 class _Writer:

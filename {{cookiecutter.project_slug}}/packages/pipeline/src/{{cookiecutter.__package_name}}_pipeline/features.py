@@ -6,7 +6,6 @@ with many, or an open one, has the mean of the target for each of its values, sh
 (Micci-Barreca, 2001, https://doi.org/10.1145/507533.507538).
 """
 
-import hashlib
 import inspect
 import traceback
 from collections import Counter
@@ -17,43 +16,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 from sklearn.preprocessing import TargetEncoder
 
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
-from {{ cookiecutter.__package_name }}_predict.encoding import (
-    Encoded,
-    Encoder,
-    Vocabulary,
-    Words,
-    split_words,
-)
-from {{ cookiecutter.__package_name }}_predict.errors import DataError
+from {{ cookiecutter.__package_name }}_predict.encoding import Encoded, Encoder, Words
 from {{ cookiecutter.__package_name }}_predict.fields import AnyField, Boolean, Category, Date, Number
 
 from .dataset import Dataset, Indices
-from .expressions import Column, FeatureError, Kind, describe, evaluate, number_of
+from .expressions import Column, FeatureError, Kind, describe, number_of
 from .functions import DAY, Columns, Functions
 from .recipe import FeatureFunction, FitFunction
+from .traversal import evaluate, sign, steps_on_logarithm
+from .vocabulary import learn_values, learn_words
 
 Matrix = npt.NDArray[np.float32]
 MOST_INDICATORS = 16
-MOST_VALUES = 100_000
-MOST_WORDS = 1000
-STEPS = {
-    "Bucket",
-    "Equal",
-    "Floor",
-    "Greater",
-    "GreaterOrEqual",
-    "Less",
-    "LessOrEqual",
-    "Mod",
-    "Round",
-    "Sign",
-    "Table",
-}
-FEWEST_TEXTS = 2  # in which a word occurs
 
 
 @dataclass(frozen=True)
@@ -77,6 +54,11 @@ class Features:
 
     def compute(self, rows: Encoded) -> Matrix:
         """Return the matrix for rows, of shape (rows, columns)."""
+        numbers = self.compute_numbers(rows)
+        return np.hstack([numbers, self.encoder.weigh_words(rows.texts, 0, len(numbers))]) if rows.texts else numbers
+
+    def compute_numbers(self, rows: Encoded) -> Matrix:
+        """Return the matrix without the words of texts, which are its last columns."""
         inputs = dict(zip(self.encoder.columns, rows.numbers.T, strict=True))
         known: dict[int, npt.NDArray[Any]] = {}
         numbers = np.empty((len(rows.numbers), len(self.numbers)), dtype=np.float32)
@@ -85,8 +67,7 @@ class Features:
                 numbers[:, index] = evaluate(column, inputs, self.encoder.values, known)
         numbers[np.isinf(numbers)] = np.nan
         blocks = [table[inputs[name].astype(np.int64)] for name, table in self.tables.items()]
-        words = [self.encoder.weigh_words(rows.texts, 0, len(numbers))] if rows.texts else []
-        return np.concatenate([numbers, *blocks, *words], axis=1)
+        return np.hstack([numbers, *blocks])
 
 
 @dataclass(frozen=True)
@@ -110,7 +91,13 @@ class FeatureMaker:
             FeatureError: it does what a model cannot carry; the message has the file and the line.
         """
         columns = {
-            name: Column(kind_of(field), "Input", (), name, whole=isinstance(field, Number) and field.type == "integer")
+            name: Column(
+                kind_of(field),
+                "Input",
+                name=name,
+                whole=isinstance(field, Number) and field.type == "integer",
+                values=getattr(field, "values", ()),
+            )
             for name, field in self.contract.features.items()
         }
         try:
@@ -131,12 +118,8 @@ class FeatureMaker:
                 )
         return dict(made)
 
-    def learn(self, rows: Dataset, empty: Sequence[str] | None = None) -> Features:
+    def learn(self, rows: Dataset) -> Features:
         """Learn from training rows what the features need: vocabulary, tables of `fit`, and encodings of categories.
-
-        Args:
-            rows: the training rows.
-            empty: the columns of numbers that are zero; None finds them.
 
         Raises:
             FeatureError: features.py does what a model cannot carry, or gives something else on each call.
@@ -149,50 +132,48 @@ class FeatureMaker:
                 f"{inspect.getsourcefile(self.features)}: features() gives something else on each call; do not use "
                 "the clock or random numbers: declare a date in schema.yaml"
             )
-        texts = [column.name for column in made.values() if column.kind == "text"]
-        vocabulary = self._learn_vocabulary(rows, made, texts)
-        encoder = Encoder(self.contract, vocabulary)
-        numbers = self._name(made)
+        return self._learn(rows, made, learn_words(rows, made.values()))
+
+    def _learn(
+        self, rows: Dataset, made: Mapping[str, Column], words: dict[str, Words], empty: Sequence[str] | None = None
+    ) -> Features:
+        """Learn the rest; without `empty`, the columns of numbers that no row has are found."""
+        encoder = Encoder(self.contract, learn_values(rows, made.values()).model_copy(update={"words": words}))
+        numbers, encoded = self._name(made), rows.encode(encoder)
         if empty is None:
-            matrix = Features(encoder, numbers, {}, list(numbers), []).compute(rows.encode(encoder))
-            empty = [name for name, column in zip(numbers, matrix.T, strict=False) if np.isnan(column).all()]
+            matrix = Features(encoder, numbers, {}, [], []).compute_numbers(encoded)
+            empty = [name for name, column in zip(numbers, matrix.T, strict=True) if np.isnan(column).all()]
         f = Functions({})
         numbers |= {name: f.where(f.is_missing(numbers[name]), 0, 0) for name in empty}
-        categories = list(dict.fromkeys(column.name for column in made.values() if column.kind == "category"))
-        encoded = rows.encode(encoder)
         inputs = dict(zip(encoder.columns, encoded.numbers.T, strict=True))
         tables, names = {}, list(numbers)
-        for name in categories:
+        for name in dict.fromkeys(column.name for column in made.values() if column.kind == "category"):
             tables[name], labels = self._encode_category(name, encoder, inputs[name], rows)
             names += labels
-        names += [f"{text}: {word}" for text in vocabulary.words for word in vocabulary.words[text].words]
+        names += [f"{text}: {word}" for text, found in words.items() for word in found.words]
         return Features(encoder, numbers, tables, names, list(empty))
 
     def uses_target(self) -> bool:
         """Return whether the features depend on the target, so that training rows need those of other rows."""
         return self.fit is not None or any(self._has_means(field) for field in self.contract.features.values())
 
-    def cross_fit(self, rows: Dataset, folds: Sequence[tuple[Indices, Indices]]) -> Matrix:
-        """Return the matrix to train on: the features of each row are learned from the rows of other folds.
+    def cross_fit(self, rows: Dataset, whole: Features, folds: Sequence[tuple[Indices, Indices]]) -> Matrix:
+        """Return the matrix to train on: what depends on the target is learned from the rows of other folds.
 
         So no row ever sees its own target; a model would otherwise rely on features that only the training rows have.
-        """
-        whole = self.learn(rows)
-        matrix = whole.compute(rows.encode(whole.encoder))
-        if not self.uses_target():
-            return matrix
-        for others, these in folds:
-            part = self.learn(rows.take(others), whole.empty)
-            matrix[these] = self._align(part, whole, rows.take(these))
-        return matrix
 
-    def _align(self, part: Features, whole: Features, rows: Dataset) -> Matrix:
-        """Return a fold's matrix with the columns of the whole; the words that it counts are those of all rows."""
-        encoded = rows.encode(part.encoder)
-        texts = rows.encode(whole.encoder).texts
-        count = len(part.names) - sum(len(words.words) for words in part.encoder.vocabulary.words.values())
-        matrix = part.compute(encoded)[:, :count]
-        return np.hstack([matrix, whole.encoder.weigh_words(texts, 0, len(rows))]) if texts else matrix
+        Args:
+            rows: the training rows.
+            whole: what they teach together; words and empty columns are taken from it.
+            folds: pairs of the rows to learn from and the others.
+        """
+        matrix = whole.compute(rows.encode(whole.encoder))
+        for others, these in folds if self.uses_target() else ():
+            known = rows.take(others)
+            part = self._learn(known, self.trace(self._fit_tables(known)), {}, whole.empty)
+            found = part.compute_numbers(rows.take(these).encode(part.encoder))
+            matrix[these, : found.shape[1]] = found
+        return matrix
 
     def _fit_tables(self, rows: Dataset) -> dict[str, Any]:
         if self.fit is None:
@@ -204,27 +185,6 @@ class FeatureMaker:
         if not isinstance(made, dict):
             raise FeatureError(f"{inspect.getsourcefile(self.fit)}: fit() returns {made!r:.60}, expected a dictionary")
         return made
-
-    def _learn_vocabulary(self, rows: Dataset, made: Mapping[str, Column], texts: Sequence[str]) -> Vocabulary:
-        values, seen, words = {}, {}, {}
-        for name, field in self.contract.features.items():
-            if not isinstance(field, Category) or not field.open:
-                continue
-            counts = pc.value_counts(rows.checked.columns[name].drop_null())
-            pairs = zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True)
-            known = [value for value, _ in sorted(pairs, key=lambda pair: (-pair[1], pair[0]))]
-            if len(known) > MOST_VALUES:
-                raise DataError(
-                    f"{name} has {len(known)} different values in {len(rows)} training rows, expected at most "
-                    f"{MOST_VALUES}; it looks like an identifier: declare it under keys in schema.yaml, or leave it out"
-                )
-            further = {value for column in made.values() for table in find_lookups(column, name) for value in table}
-            values[name], seen[name] = [*known, *sorted(further - set(known))], len(known)
-        for name in dict.fromkeys(texts):
-            found = learn_words(rows.checked.columns[name].to_pylist())
-            if found.words:  # a text may have none that occur twice
-                words[name] = found
-        return Vocabulary(values=values, seen=seen, words=words)
 
     def _name(self, made: Mapping[str, Column]) -> dict[str, Column]:
         """Return the columns of numbers by name.
@@ -293,61 +253,6 @@ def kind_of(field: AnyField) -> Kind:
     if isinstance(field, Date):
         return "date"
     return "category" if isinstance(field, Category) else "text"
-
-
-def steps_on_logarithm(column: Column) -> bool:
-    """Return whether a column takes steps on a logarithm: a difference in the last bit would become a large one."""
-    known: dict[int, bool] = {}  # whether a column depends on a logarithm
-    found = False
-
-    def visit(part: Column) -> bool:
-        nonlocal found
-        if id(part) not in known:
-            visited = [visit(other) for other in part.arguments if isinstance(other, Column)]
-            depends = any(visited)
-            found = found or (depends and part.operation in STEPS)
-            known[id(part)] = depends or part.operation == "Log"
-        return known[id(part)]
-
-    visit(column)
-    return found
-
-
-def sign(column: Column) -> str:
-    """Return what a column computes, as a text."""
-    known: dict[int, str] = {}
-
-    def visit(part: Column | float) -> str:
-        if not isinstance(part, Column):
-            return repr(part)
-        if id(part) not in known:
-            table = "" if part.table is None else part.table.describe()
-            arguments = " ".join(map(visit, part.arguments))
-            text = f"{part.operation} {part.name} {table} {part.constants} {arguments}"
-            known[id(part)] = hashlib.sha256(text.encode()).hexdigest()
-        return known[id(part)]
-
-    return visit(column)
-
-
-def find_lookups(column: Column, name: str) -> Iterator[Mapping[str, float]]:
-    """Yield the tables in which a column looks the values of a category up."""
-    if column.table is not None and column.name == name:
-        yield column.table.table
-    for part in column.arguments:
-        if isinstance(part, Column):
-            yield from find_lookups(part, name)
-
-
-def learn_words(texts: Sequence[str | None]) -> Words:
-    """Return the most frequent words and pairs of words, with inverse document frequencies as scikit-learn's."""
-    counts = Counter(word for text in texts for word in set(split_words(text)))
-    chosen = sorted(
-        (word for word, count in counts.items() if count >= FEWEST_TEXTS), key=lambda word: (-counts[word], word)
-    )
-    words = sorted(chosen[:MOST_WORDS])
-    weights = [float(np.log((1 + len(texts)) / (1 + counts[word])) + 1) for word in words]
-    return Words(words=words, weights=weights)
 
 
 def locate(error: Exception, function: Callable[..., Any]) -> str:

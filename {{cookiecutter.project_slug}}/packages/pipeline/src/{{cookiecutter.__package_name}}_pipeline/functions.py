@@ -115,6 +115,10 @@ class Functions:
             raise FeatureError(f"calls f.lookup with {describe(x)}; expected a category, and f.bucket for a number")
         if not isinstance(table, Mapping) or not all(isinstance(value, int | float) for value in table.values()):
             raise FeatureError(f"calls f.lookup with {table!r:.60}; expected a table with a number for each value")
+        if table and x.values and not set(x.values) & set(map(str, table)):
+            raise FeatureError(
+                f"calls f.lookup with a table that has none of the values of {describe(x)}: {', '.join(x.values):.200}"
+            )
         if isinstance(default, bool) or not isinstance(default, int | float):
             raise FeatureError(f"calls f.lookup with default={default!r:.40}; expected a number or f.missing")
         return Column("number", "Lookup", (x,), x.name, Lookup(table, default))

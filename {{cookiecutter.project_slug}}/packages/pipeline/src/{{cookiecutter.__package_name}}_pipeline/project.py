@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, create_model
 from {{ cookiecutter.__package_name }}_batch.dialect import Dialect
 from {{ cookiecutter.__package_name }}_predict.contract import Contract, load_contract
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
+from {{ cookiecutter.__package_name }}_predict.fields import Date
 from {{ cookiecutter.__package_name }}_predict.yamlfile import load_yaml
 
 from .metrics import Metrics, find_metrics
@@ -107,6 +108,13 @@ class Project:
         recipe = recipe or load_recipe()
         config = load_yaml(CONFIG, Config)
         params = load_yaml(PARAMS, create_model("Params", __base__=Params, train=(recipe.parameters, ...)))
-        project = cls(config.paths, config.source, params, load_contract(config.paths.contract), recipe)
+        contract = load_contract(config.paths.contract)
+        for name in config.source.dates:
+            if not isinstance(contract.table_fields.get(name), Date):
+                schema = config.paths.contract
+                raise ConfigError(
+                    f"{CONFIG}: source.dates: {schema} has no date {name!r}; correct the name, or remove it"
+                )
+        project = cls(config.paths, config.source, params, contract, recipe)
         _ = project.metrics  # a wrong name is found before anything runs
         return project

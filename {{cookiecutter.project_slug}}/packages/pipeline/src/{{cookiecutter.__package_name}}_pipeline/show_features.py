@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from rich.table import Table
 from rich.text import Text
 
 from {{ cookiecutter.__package_name }}_batch.dialect import translate
-from {{ cookiecutter.__package_name }}_batch.tables import check_batch, decode
+from {{ cookiecutter.__package_name }}_batch.tables import check_batch, decode, take_good
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
 from .dataset import Dataset
@@ -50,23 +49,19 @@ def show_features(project: Project, path: Path, count: int) -> Table:
     contract, fields = project.contract, project.contract.table_fields
     raw = read_source(path, project.source)
     fields = {name: field for name, field in fields.items() if name != contract.target_name or name in raw.column_names}
-    batch = raw.to_batches()[0] if raw.num_rows else raw
+    maker = FeatureMaker(contract, project.recipe.features, project.recipe.fit)
+    if contract.target_name not in fields and maker.uses_target():
+        raise DataError(
+            f"{path} has no column {contract.target_name!r}, which features that are learned from the target need"
+        )
+    (batch,) = raw.to_batches()
     checked = check_batch(translate(batch, fields, project.source), fields, path.name)
     if not checked.good.any():
-        raise DataError(f"no row of {path} keeps the contract: {next(iter(checked.reasons.values()), 'it has none')}")
-    if contract.target_name not in checked.columns:
-        checked.columns[contract.target_name] = np.arange(len(checked.good), dtype=float) % max(
-            2, len(contract.classes)
-        )
-    columns = {
-        name: column[checked.good] if isinstance(column, np.ndarray) else column.filter(pa.array(checked.good))
-        for name, column in checked.columns.items()
-    }
-    good = checked.good[checked.good]
-    rows = Dataset(contract, type(checked)(columns, good, {}, {}))
-    known = ~np.isnan(rows.target)
-    rows = rows.take(np.flatnonzero(known))
-    made = FeatureMaker(contract, project.recipe.features, project.recipe.fit).learn(rows)
+        raise DataError(f"no row of {path} keeps the contract: {next(iter(checked.reasons.values()))}")
+    rows = Dataset(contract, take_good(checked))
+    if contract.target_name in fields:
+        rows = rows.take(np.flatnonzero(~np.isnan(rows.target)))
+    made = maker.learn(rows)
     first = rows.take(np.arange(min(count, len(rows))))
     matrix = made.compute(first.encode(made.encoder))
     table = Table("column", *(f"row {number + 1}" for number in range(len(first))))

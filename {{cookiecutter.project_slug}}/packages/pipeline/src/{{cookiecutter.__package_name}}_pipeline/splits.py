@@ -49,7 +49,7 @@ def hold_out(rows: Dataset, how: SplitParams, seed: int) -> Indices:
 def make_folds(rows: Dataset, how: SplitParams, seed: int) -> Folds:
     """Return pairs of the rows to fit on and the rows to measure on, in the way in which the holdout is chosen.
 
-    By time, a model is measured on the rows that follow those it was fitted on.
+    By time, a model is measured on the rows that follow those it was fitted on; rows of the same time stay together.
 
     Raises:
         ConfigError: the contract lacks the key.
@@ -59,11 +59,19 @@ def make_folds(rows: Dataset, how: SplitParams, seed: int) -> Folds:
         _refuse_rare_classes(rows)
     if how.by != "time":
         return divide(rows, how.folds, seed, _key(rows, "group") if how.by == "group" else None)
-    order = np.argsort(rows.checked.columns[_key(rows, "time")], kind="stable")
+    times = rows.checked.columns[_key(rows, "time")]
+    order = np.argsort(times, kind="stable")
     try:
-        return [(order[fitted], order[measured]) for fitted, measured in TimeSeriesSplit(how.folds).split(order)]
+        pairs = [(order[fitted], order[measured]) for fitted, measured in TimeSeriesSplit(how.folds).split(order)]
     except ValueError as error:
         raise DataError(f"{len(rows)} rows cannot be divided: {error}; supply more rows") from error
+    folds = [(fitted[times[fitted] < times[measured[0]]], measured) for fitted, measured in pairs]
+    if not all(len(fitted) for fitted, _ in folds):
+        raise DataError(
+            f"{len(rows)} rows cannot be divided by {rows.contract.keys.time}: no row is before the first fold, since "
+            "many have the same time; use fewer folds (split.folds)"
+        )
+    return folds
 
 
 def divide(rows: Dataset, count: int, seed: int, group: str | None) -> Folds:

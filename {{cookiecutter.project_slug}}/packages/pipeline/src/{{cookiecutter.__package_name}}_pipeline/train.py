@@ -7,55 +7,36 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import Progress
 
-from {{ cookiecutter.__package_name }}_predict.artefact import Decision
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
-from .cross_validation import compute_outputs, decide_answers, fit_estimator, predict_folds, summarise
+from .cross_validation import decide_answers, predict_folds, summarise
 from .dataset import Dataset, load_dataset, read_table
-from .export import Fitted, export
-from .features import FeatureMaker
+from .export import export
+from .learner import Learner
 from .lineage import read_lineage
-from .metrics import NO_DECISION
 from .project import Project
 
 
 def run(project: Project) -> None:
     """Write the candidate, its cross-validated metrics, and the estimator's own outputs for the skew check."""
-    paths, params, contract = project.paths, project.params, project.contract
-    rows = load_dataset(read_table(paths.train), contract)
+    paths, params = project.paths, project.params
+    rows = load_dataset(read_table(paths.train), project.contract)
     require_classes(rows)
-    maker = FeatureMaker(contract, project.recipe.features, project.recipe.fit)
-    build = partial(project.recipe.estimator, contract, params.train, params.seed)
+    learner = Learner.of(project)
     folds = project.recipe.folds(rows, params.split, params.seed)
     with Progress(console=Console(stderr=True)) as bar:
         advance = partial(bar.advance, bar.add_task("Cross-validating", total=len(folds)))
-        made = predict_folds(rows, folds, maker, build, params.seed, advance)
+        made = predict_folds(rows, folds, learner, advance)
     decision = decide_answers(rows, made, params.metrics)
     validation = summarise(rows, made, project.metrics, decision)
-    fitted = fit(rows, project, decision)
-    matrix = fitted.features.compute(rows.encode(fitted.features.encoder))
-    outputs = compute_outputs(fitted.estimator, matrix, len(contract.classes))
-    model = export(fitted, rows, read_lineage(params))
+    model, outputs = export(learner.fit(rows), decision, rows, read_lineage(params))
     with whole_file(paths.cross_validation) as file:
         file.write(validation.model_dump_json(indent=2).encode() + b"\n")
     with whole_file(paths.candidate) as file:
         file.write(model)
     with whole_file(paths.reference) as file:
         pq.write_table(pa.table({f"output_{index}": column for index, column in enumerate(outputs.T)}), file)
-
-
-def fit(rows: Dataset, project: Project, decision: Decision = NO_DECISION) -> Fitted:
-    """Fit the recipe's features and estimator to training rows.
-
-    Raises:
-        ConfigError: features.py or estimator.py does what a model file cannot carry.
-        DataError: a category has too many values, or the estimator cannot be fitted.
-    """
-    contract, params, recipe = project.contract, project.params, project.recipe
-    maker = FeatureMaker(contract, recipe.features, recipe.fit)
-    build = partial(recipe.estimator, contract, params.train, params.seed)
-    return Fitted(maker.learn(rows), fit_estimator(rows, maker, build, params.seed), decision)
 
 
 def require_classes(rows: Dataset) -> None:

@@ -15,13 +15,13 @@ from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy.engine import make_url
 
+from {{ cookiecutter.__package_name }}_predict.artefact import Decision
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError, ProjectError
 
 from .cross_validation import predict_folds, summarise
 from .dataset import Dataset, load_dataset, read_table
-from .features import FeatureMaker
-from .metrics import NO_DECISION
+from .learner import Learner
 from .params import Range
 from .project import PARAMS, Project
 from .yaml_comments import read_yaml, write_yaml
@@ -123,12 +123,11 @@ def score(trial: optuna.Trial, project: Project, rows: Dataset) -> float:
 
 def cross_validate(project: Project, rows: Dataset, parameters: Any, trial: optuna.Trial | None = None) -> float:
     """Return the mean of the main metric over the folds; each is reported to the trial, which may be pruned."""
-    maker = FeatureMaker(project.contract, project.recipe.features, project.recipe.fit)
-    build = partial(project.recipe.estimator, project.contract, parameters, project.params.seed)
-    name, values = next(iter(project.metrics)), []
+    learner, name, values = Learner.of(project, parameters), next(iter(project.metrics)), []
+    decision = Decision(threshold=project.params.metrics.threshold)
     for step, fold in enumerate(project.recipe.folds(rows, project.params.split, project.params.seed)):
-        made = predict_folds(rows, [fold], maker, build, project.params.seed)
-        found = summarise(rows, made, {name: project.metrics[name]}, NO_DECISION)
+        made = predict_folds(rows, [fold], learner)
+        found = summarise(rows, made, {name: project.metrics[name]}, decision)
         values.append(found.metrics[name].mean)
         if trial is not None:
             trial.report(float(np.mean(values)), step)

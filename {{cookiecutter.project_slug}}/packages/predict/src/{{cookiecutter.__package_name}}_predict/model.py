@@ -89,7 +89,10 @@ class Model:
     def parse(cls, data: bytes, path: Path, *, contract: Contract | None = None) -> Self:
         """Parse and verify the bytes of a model file (see `load`); the path is used in messages."""
         digest = check_seal(data, path)
-        session = _session(data, path)
+        try:
+            session = open_session(data)
+        except Exception as error:  # onnxruntime raises a dozen types without a common base class
+            raise ModelError(f"{path} is sealed, but onnxruntime cannot load it: {error}") from error
         metadata = session.get_modelmeta().custom_metadata_map
         if metadata.get("format") != FORMAT:
             raise ModelError(
@@ -221,13 +224,13 @@ def decide(outputs: npt.NDArray[np.floating], decision: Decision) -> npt.NDArray
     return np.asarray(outputs[:, 1] >= decision.threshold, dtype=np.int64)
 
 
-def _session(data: bytes, path: Path) -> onnxruntime.InferenceSession:
+def open_session(data: bytes) -> onnxruntime.InferenceSession:
+    """Return a session that runs an ONNX model in one thread.
+
+    With more threads, trees are summed in another order, and a row's output would depend on the other rows.
+    """
     options = onnxruntime.SessionOptions()
-    # with more threads, trees are summed in another order, and a row's output would depend on the other rows
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises a dozen types without a common base class
-        raise ModelError(f"{path} is sealed, but onnxruntime cannot load it: {error}") from error
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])

@@ -123,12 +123,11 @@ def _compare_features(model: Model, predictions: Predictions, checked: Checked) 
         reference, values = model.reference.features[name], checked.columns[name]
         raw = predictions.inputs.column(name).to_pylist()
         if isinstance(spec, Category) and spec.open:
-            known = model.encoder.values[name][: model.encoder.vocabulary.seen[name]]
-            strange = Counter(value for value in raw if not _is_missing(value) and value not in set(known))
+            known = dict.fromkeys(model.encoder.values[name][: model.encoder.vocabulary.seen[name]])
+            strange = Counter(value for value in raw if not _is_missing(value) and value not in known)
             levels = tuple(reference.counts)
-            yield _compare_levels(
-                name, _find_levels(values, known, levels), levels, reference, strange, model.reference
-            )
+            codes = _find_levels(values, list(known), levels)
+            yield _compare_levels(name, codes, levels, reference, strange, model.reference)
             continue
         numbers = _measure(values) if isinstance(spec, Text) else values
         lost = (value for value, code in zip(raw, numbers, strict=True) if np.isnan(code))
@@ -139,7 +138,7 @@ def _compare_features(model: Model, predictions: Predictions, checked: Checked) 
             yield _compare_numbers(name, numbers, spec, reference, strange.total(), model.reference)
 
 
-def _find_levels(values: pa.Array, known: tuple[str, ...], levels: tuple[str, ...]) -> Floats:
+def _find_levels(values: pa.Array, known: list[str], levels: tuple[str, ...]) -> Floats:
     """Return the index of each value of an open category among the levels; the last is for all other known values."""
     codes = pc.index_in(values, pa.array(known, pa.string())).cast(pa.float64()).to_numpy(zero_copy_only=False)
     return np.asarray(np.minimum(codes, len(levels) - 1))
