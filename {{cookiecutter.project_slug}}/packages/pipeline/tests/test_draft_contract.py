@@ -162,7 +162,7 @@ def test_draft_says_what_a_column_is_and_why(
     if "in each row" in note:
         expected = None
     assert found == expected
-    notes = [text for text in made.notes if f"'{name}'" in text]
+    notes = [text for text in made.notes if f"'{name}'" in text and not text.startswith("time:")]
     if note:
         assert re.search(note, " ".join(notes)), notes
     else:
@@ -281,3 +281,29 @@ def test_command_line_prints_or_writes_a_draft(tmp_path: Path, capsys: pytest.Ca
     assert main(["draft-contract", source, "--target", "price", "--out", str(tmp_path / "schema.yaml")]) == 0
     assert (tmp_path / "schema.yaml").read_text() == printed
     assert isinstance(load_contract(tmp_path / "schema.yaml"), Contract)
+
+
+def test_only_column_of_dates_becomes_the_time(tmp_path: Path) -> None:
+    days = pd.date_range("2024-01-01", periods=200)
+    made = draft(many(ordered=days), tmp_path)
+    assert made.keys == {"time": "ordered"}
+    assert "ordered" in made.features
+    assert any("'ordered' is the only column of dates and becomes keys: time" in note for note in made.notes)
+    assert draft(many(ordered=days, shipped=days), tmp_path).keys == {}
+    assert draft(many(ordered=days.where(days.day > 1)), tmp_path).keys == {}
+
+
+@pytest.mark.parametrize("name", ["customer", "shop_id", "idcode"])
+def test_column_by_which_rows_may_belong_together_is_named(name: str, tmp_path: Path) -> None:
+    made = draft(many().assign(**{name: np.arange(200) // 4}), tmp_path)
+    (note,) = [note for note in made.notes if note.startswith("group?")]
+    assert f"{name!r} has 50 different values in 4.0 rows each" in note
+    assert f"pass --group {name!r}" in note
+    assert made.keys == {}
+    given = draft(many().assign(**{name: np.arange(200) // 4}), tmp_path, group=name)
+    assert given.keys == {"group": name}
+    for frame in (
+        many().assign(**{name: np.arange(200) // 100}),
+        many(customers=np.arange(200) % 2, age=np.arange(200) // 4),
+    ):
+        assert not any(note.startswith("group?") for note in draft(frame, tmp_path).notes)

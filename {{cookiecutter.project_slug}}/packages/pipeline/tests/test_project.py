@@ -22,6 +22,8 @@ pytestmark = pytest.mark.parametrize("kind", ["regression"])
         ("[mae]", "[precise]", "metrics: 'precise' is neither in metrics.py nor a scorer of scikit-learn"),
         ("[mae]", "[mae], slices: [size]", "metrics.slices: 'size' is not a feature; expected length, count"),
         ("[mae]", "[mae], threshold: 0.3", "threshold are for two classes, and the target has a number; remove them"),
+        ("[mae]", "[mae], calibrate: true", "calibrate is for classes, and the target is a number; remove it"),
+        ("maximum: {}", "maximum: {calibration_error: 1}", "calibration_error is not measured (metrics.also), only r2"),
         ("minimum: {}", "minimum: {mae: 1}", "gate.minimum: of mae, less is better; limit it under gate.maximum"),
         ("maximum: {}", "maximum: {r2: 1}", "gate.maximum: of r2, more is better; limit it under gate.minimum"),
     ],

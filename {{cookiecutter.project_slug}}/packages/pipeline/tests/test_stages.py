@@ -26,7 +26,6 @@ from sklearn.preprocessing import StandardScaler
 
 from {{ cookiecutter.__package_name }}_pipeline import evaluate, gate, ingest, split, train, validate
 from {{ cookiecutter.__package_name }}_pipeline.evaluate import SkewError
-from {{ cookiecutter.__package_name }}_pipeline.plots import calibrate
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
 from {{ cookiecutter.__package_name }}_predict.cli import main
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError
@@ -240,12 +239,6 @@ def test_evaluate_notices_skew(evaluated: Project) -> None:
     pq.write_table(reference.set_column(0, "output_0", pa.array(changed)), evaluated.paths.reference)
     with pytest.raises(SkewError, match="train/serve skew: 1 of 300 training rows .* row 5: found"):
         evaluate.run(evaluated)
-
-
-def test_calibrate_bins_forecasts_by_their_probability() -> None:
-    outputs = np.array([[0.95, 0.05], [0.95, 0.05], [0.0, 1.0]])
-    assert calibrate(np.array([0, 1, 1]), outputs) == [(0.05, 0.5, 2), (1.0, 1.0, 1)]
-    assert calibrate(np.array([0]), np.array([[0.7, 0.2, 0.1]])) == [(0.1, 0.0, 1), (0.2, 0.0, 1), (0.7, 1.0, 1)]
 
 
 @REGRESSION

@@ -17,7 +17,7 @@ from {{ cookiecutter.__package_name }}_operate.monitoring.predictions import rea
 from {{ cookiecutter.__package_name }}_operate.monitoring.predictions import read_table as read_rows
 from {{ cookiecutter.__package_name }}_operate.monitoring.report import render, write_report
 from {{ cookiecutter.__package_name }}_pipeline.dataset import load_dataset, read_table
-from {{ cookiecutter.__package_name }}_pipeline.metrics import Answers, measure
+from {{ cookiecutter.__package_name }}_pipeline.metrics import Answers, measure, measure_uncertainty
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
 from {{ cookiecutter.__package_name }}_predict.artefact import Decision
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
@@ -49,7 +49,8 @@ def test_metrics_are_those_of_the_evaluation(
     assert (report.rows, report.waiting, report.unknown, report.refused) == (len(rows), 0, 0, 0)
     dataset = load_dataset(read_table(evaluated.paths.clean), evaluated.contract)
     outputs = model.run(dataset.encode(model.encoder)).astype(float)
-    expected = measure(Answers(evaluated.contract, dataset.target, outputs), evaluated.metrics)
+    answers = Answers(evaluated.contract, dataset.target, outputs)
+    expected = measure(answers, evaluated.metrics) | measure_uncertainty(answers)
     assert report.metrics == pytest.approx(expected, rel=1e-4)
     assert report.holdout == json.loads(evaluated.paths.metrics.read_text())["model"]
     assert not report.alarms
@@ -62,6 +63,16 @@ def test_metrics_are_those_of_the_decision_threshold(
 ) -> None:
     report = look(replace(model, decision=Decision(threshold=1e-6)), rows, truth, tmp_path)
     assert report.metrics["accuracy"] == pytest.approx((rows["kind"] == "large").mean())
+
+
+@pytest.mark.parametrize("kind", ["regression"])
+def test_coverage_of_the_interval_is_measured(
+    model: Model, rows: pd.DataFrame, truth: pd.DataFrame, tmp_path: Path
+) -> None:
+    wide = Decision(coverage=0.9, below=1e6, above=1e6)
+    assert look(replace(model, decision=wide), rows, truth, tmp_path).metrics["interval_coverage"] == 1
+    half = Decision(coverage=0.9, below=0, above=1e6)
+    assert 0.2 < look(replace(model, decision=half), rows, truth, tmp_path).metrics["interval_coverage"] < 0.8
 
 
 def test_model_that_has_become_worse_is_told(

@@ -53,7 +53,7 @@ def adopt(source: Path, choices: Choices, console: Console) -> None:
     address = keep_table(source)
     write_text(project.paths.contract, str(draft))
     write_config(address, draft.dialect)
-    write_params(draft)
+    write_params(draft, choices)
     shutil.rmtree(SAMPLE, ignore_errors=True)
     for note in draft.notes:
         console.print(Text(f"- {note}"))
@@ -115,14 +115,13 @@ def write_config(address: str, dialect: Dialect) -> None:
     write_yaml(CONFIG, content)
 
 
-def write_params(draft: Draft) -> None:
+def write_params(draft: Draft, choices: Choices) -> None:
     """Set split, metrics and gate in params.yaml as the drafted contract suggests."""
     content = read_yaml(PARAMS)
-    content["split"]["by"] = "group" if "group" in draft.keys else "time" if "time" in draft.keys else "share"
+    content["split"]["by"] = "group" if choices.group else "time" if choices.time else "share"
     main, also = choose_metrics(draft)
     content["metrics"] = {"main": main, "also": also, "slices": []}
-    if draft.problem == "regression":
-        content["metrics"]["interval"] = 0.9
+    content["metrics"] |= {"interval": 0.9} if draft.problem == "regression" else {"calibrate": False}
     gate = content["gate"]
     gate["minimum"], gate["maximum"] = {}, {}
     gate["min_gain_over_dummy"] = 0.02

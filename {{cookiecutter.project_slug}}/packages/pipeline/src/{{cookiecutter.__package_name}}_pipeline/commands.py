@@ -150,7 +150,7 @@ def compare(
 def measure(
     contract: Annotated[Path, typer.Argument(help="The contract of the model that made the outputs.")],
     outputs: Annotated[Path, typer.Argument(help="A Parquet table: target, output_0, output_1, …")],
-    threshold: Annotated[float | None, typer.Option(help="The decision threshold of the model.")] = None,
+    decision: Annotated[str, typer.Option(help="The model's decision threshold or interval, as JSON.")] = "{}",
     confidence: Confidence = 0.95,
     resamples: Resamples = 9999,
 ) -> None:
@@ -165,5 +165,7 @@ def measure(
 
     table, known, project = read_table(outputs), load_contract(contract), Project.load()
     metrics = find_metrics(project.recipe.metrics, project.params.metrics, known)
-    found = measure_outcomes(table, known, Decision(threshold=threshold), metrics, Bootstrap(confidence, resamples))
+    found = measure_outcomes(
+        table, known, Decision.model_validate_json(decision), metrics, Bootstrap(confidence, resamples)
+    )
     typer.echo(json.dumps(found, indent=2))

@@ -14,7 +14,7 @@ from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
 from .dataset import load_dataset
-from .metrics import Answers, Metric, Metrics, measure, shorten, try_metric
+from .metrics import Answers, Metric, Metrics, measure, measure_uncertainty, shorten, try_metric
 
 QUICK = ("balanced_accuracy", "r2")  # resampled at once, from a score of each row
 MOST_RESAMPLES = 1000  # of other metrics
@@ -113,6 +113,7 @@ def measure_outcomes(
     if main not in found:
         raise DataError(f"{main} cannot be computed from the outputs alone; name another main metric in params.yaml")
     low, high = resample([answers], main, metrics[main], settings)
+    found |= measure_uncertainty(answers)
     return {"metric": main, "metrics": found, "low": low, "high": high, "less_is_better": metrics[main].less_is_better}
 
 

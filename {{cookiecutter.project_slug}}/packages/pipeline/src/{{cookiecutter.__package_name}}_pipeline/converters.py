@@ -1,9 +1,10 @@
 """Convert fitted estimators to ONNX; refuse those whose conversion is known to be wrong."""
 
 import re
+from typing import Any
 
 import numpy as np
-from onnx import ModelProto, compose, helper
+from onnx import ModelProto, TensorProto, compose, helper, numpy_helper
 from rich.console import Console
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
@@ -12,6 +13,7 @@ from {{ cookiecutter.__package_name }}_predict.artefact import agree
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
 from {{ cookiecutter.__package_name }}_predict.model import open_session
 
+from .calibration import Calibration
 from .feature_graph import IR, MATRIX, OPSET, OPSET_ML
 from .features import Matrix
 from .learner import Estimator
@@ -68,6 +70,27 @@ def convert(estimator: Estimator, columns: int) -> ModelProto:
             f"estimator.py: {names} cannot be converted to ONNX ({type(error).__name__}: {str(error)[:200]}); "
             "choose another estimator, or leave the step out"
         ) from error
+
+
+def add_calibration(model: ModelProto, calibration: Calibration) -> ModelProto:
+    """Return a converted classifier whose only output is its calibrated probabilities."""
+    steps: list[tuple[str, Any, dict[str, Any]]] = [
+        ("Pow", np.float32(calibration.power), {}),
+        ("Mul", np.array(calibration.weights, dtype=np.float32), {}),
+        ("ReduceSum", np.array([1]), {"keepdims": 1}),
+    ]
+    graph, names = model.graph, [output_of(model)]
+    for operation, value, attributes in steps:
+        constant = f"calibration_{operation.lower()}"
+        graph.initializer.append(numpy_helper.from_array(np.asarray(value), constant))
+        result = f"{constant}_result"
+        graph.node.append(helper.make_node(operation, [names[-1], constant], [result], **attributes))
+        names.append(result)
+    graph.node.append(helper.make_node("Div", names[-2:], ["calibrated"]))
+    del graph.output[:]
+    shape = [None, len(calibration.weights)]
+    graph.output.append(helper.make_tensor_value_info("calibrated", TensorProto.FLOAT, shape))
+    return model
 
 
 def steps_of(estimator: Estimator) -> list[Estimator]:

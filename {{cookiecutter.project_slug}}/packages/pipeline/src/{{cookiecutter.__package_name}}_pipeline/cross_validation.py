@@ -1,7 +1,7 @@
 """Cross-validation on the training rows: the metrics that experiments are compared by, thresholds and intervals."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,7 @@ import numpy.typing as npt
 from {{ cookiecutter.__package_name }}_predict.artefact import Decision
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
+from .calibration import Calibration
 from .dataset import Dataset, Folds
 from .learner import Learner
 from .metrics import Answers, Metrics, Outputs, measure, shorten
@@ -51,6 +52,13 @@ def predict_folds(
             f"each of {len(folds)} folds has one class only; supply more rows, or fewer folds (split.folds)"
         )
     return found
+
+
+def calibrate(rows: Dataset, made: Sequence[OutOfFold]) -> tuple[Calibration, list[OutOfFold]]:
+    """Return a calibration of probabilities for rows left out, and those probabilities once it is applied."""
+    target = np.concatenate([rows.target[part.rows] for part in made])
+    found = Calibration.fit(np.concatenate([part.outputs for part in made]), target)
+    return found, [replace(part, outputs=found.apply(part.outputs)) for part in made]
 
 
 def decide_answers(rows: Dataset, made: Sequence[OutOfFold], params: MetricsParams) -> Decision:

@@ -112,6 +112,7 @@ def draft_contract(
             keys["id"] = name
         if found is not None:
             features[name] = found
+    _guess_keys(columns, features, keys, notes)
     keys = {kind: keys[kind] for kind in ("id", "time", "group") if kind in keys}
     for kind, name in keys.items():
         if columns[name].missing:
@@ -125,6 +126,31 @@ def draft_contract(
     draft = Draft(source.name, table.num_rows, {target: goal}, features, keys, notes, dialect, counts)
     parse_yaml(str(draft), f"the draft from {source}", Contract)
     return draft
+
+
+def _guess_keys(
+    columns: Mapping[str, TableColumn],
+    features: Mapping[str, Mapping[str, Any]],
+    keys: dict[str, str],
+    notes: list[str],
+) -> None:
+    """Add the only column of dates as the time, and name a column by which rows may belong together."""
+    dates = [name for name, found in features.items() if found["type"] in DATE_TYPES]
+    if "time" not in keys and len(dates) == 1 and not columns[dates[0]].missing:
+        keys["time"] = dates[0]
+        notes.append(
+            f"time: {dates[0]!r} is the only column of dates and becomes keys: time; if the model predicts what comes "
+            f"later, pass --time {dates[0]!r}, so that the newest rows are the holdout"
+        )
+    groups = [column for name, column in columns.items() if name not in keys.values() and column.may_be_group]
+    if "group" not in keys and groups:
+        column = max(groups, key=lambda column: len(column.values))
+        each = len(column.present) / len(column.values)
+        notes.append(
+            f"group? {column.name!r} has {len(column.values)} different values in {each:.1f} rows each "
+            f"({column.examples}); if the model will meet new ones, pass --group {column.name!r}, so that none is both "
+            "in training and in the holdout; otherwise the metrics are too good"
+        )
 
 
 def _draft_feature(column: TableColumn, notes: list[str]) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from {{ cookiecutter.__package_name }}_predict.model import Model
 
 from .dataset import Dataset, load_dataset, read_table
 from .importance import measure_importance
-from .metrics import Answers, measure, measure_slices, shorten
+from .metrics import Answers, measure, measure_slices, measure_uncertainty, shorten
 from .metrics_file import Evaluation
 from .model_card import write_card
 from .plots import write_plots
@@ -37,7 +37,7 @@ def run(project: Project) -> None:
     answers = Answers(contract, holdout.target, outputs, model.decision, holdout)
     dummy = replace(answers, outputs=dummy_outputs(train, len(holdout), contract))
     evaluation = Evaluation(
-        model=measure(answers, metrics) | measure_coverage(answers),
+        model=measure(answers, metrics) | measure_uncertainty(answers),
         dummy=measure(dummy, metrics),
         main=project.params.metrics.main,
         less_is_better=[name for name, metric in metrics.items() if metric.less_is_better],
@@ -77,15 +77,6 @@ def measure_skew(model: Model, rows: Encoded, reference: npt.NDArray[np.float64]
             "a step of the pipeline converts to ONNX differently: change that step"
         )
     return shorten(np.abs(outputs - reference).max())
-
-
-def measure_coverage(answers: Answers) -> dict[str, float]:
-    """Return the share of the rows whose target is within the interval, if the model gives one."""
-    decision, predicted = answers.decision, answers.outputs[:, 0]
-    if decision.coverage is None:
-        return {}
-    within = (answers.target >= predicted - decision.below) & (answers.target <= predicted + decision.above)
-    return {"interval_coverage": shorten(float(within.mean()))}
 
 
 def dummy_outputs(train: Dataset, rows: int, contract: Contract) -> npt.NDArray[np.float64]:

@@ -17,7 +17,7 @@ from {{ cookiecutter.__package_name }}_predict.artefact import (
     seal,
 )
 
-from .converters import check_estimator, convert, output_of, unify
+from .converters import add_calibration, check_estimator, convert, output_of, unify
 from .dataset import Dataset
 from .feature_graph import MATRIX, check_graph, write_graph
 from .golden import make_golden
@@ -51,6 +51,8 @@ def export(fitted: Fitted, decision: Decision, rows: Dataset, lineage: Lineage) 
     graph = write_graph(features)
     check_graph(graph, features, encoded, matrix)
     converted = convert(fitted.estimator, matrix.shape[1])
+    if fitted.calibration is not None:
+        converted = add_calibration(converted, fitted.calibration)
     check_estimator(converted, fitted.estimator, matrix, outputs, scale)
     holes = features.compute(make_holes(rows).encode(features.encoder))
     check_estimator(converted, fitted.estimator, holes, fitted.compute_outputs(holes), scale)

@@ -10,6 +10,7 @@ import numpy as np
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
+from .calibration import Calibration
 from .dataset import Dataset
 from .features import FeatureMaker, Features, Matrix
 from .metrics import Outputs
@@ -21,21 +22,21 @@ Estimator = Any  # scikit-learn has no common type for estimators
 
 @dataclass(frozen=True)
 class Fitted:
-    """Features and an estimator, fitted to the same rows."""
+    """Features and an estimator, fitted to the same rows, and the calibration of its probabilities, if there is one."""
 
     contract: Contract
     features: Features
     estimator: Estimator
+    calibration: Calibration | None = None
 
     def compute_outputs(self, matrix: Matrix) -> Outputs:
         """Return the library's outputs, of shape (rows, classes or 1): the reference for the exported model."""
         if not self.contract.classes:
             return np.asarray(self.estimator.predict(matrix), dtype=np.float64).reshape(-1, 1)
         outputs = np.zeros((len(matrix), len(self.contract.classes)))
-        outputs[:, self.estimator.classes_.astype(int)] = self.estimator.predict_proba(
-            matrix
-        )  # a fold may lack a class
-        return outputs
+        present = self.estimator.classes_.astype(int)  # a fold may lack a class
+        outputs[:, present] = self.estimator.predict_proba(matrix)
+        return outputs if self.calibration is None else self.calibration.apply(outputs)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError
 from {{ cookiecutter.__package_name }}_predict.model import decide
 
+from .calibration import calibration_error
 from .dataset import Dataset
 from .params import MetricsParams
 
@@ -21,6 +22,7 @@ Outputs = npt.NDArray[np.float64]
 FEWEST_IN_SLICE = 20
 MISSING_SLICE = "(missing)"
 NO_DECISION = Decision()
+CALIBRATION, COVERAGE = "calibration_error", "interval_coverage"  # measured without being asked for
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ def find_metrics(own: Metrics, params: MetricsParams, contract: Contract) -> dic
         raise ConfigError("params.yaml: metrics: costs determine the threshold; remove one of the two")
     if contract.classes and params.interval:
         raise ConfigError("params.yaml: metrics: an interval is for a number, and the target has classes; remove it")
+    if params.calibrate and not contract.classes:
+        raise ConfigError("params.yaml: metrics: calibrate is for classes, and the target is a number; remove it")
     if unknown := [name for name in params.slices if name not in contract.features]:
         raise ConfigError(
             f"params.yaml: metrics.slices: {unknown[0]!r} is not a feature; expected {', '.join(contract.features)}"
@@ -118,6 +122,18 @@ def measure(answers: Answers, metrics: Metrics) -> dict[str, float]:
             raise DataError(f"{name} of {len(answers.target)} rows is not a number; supply more rows, or fewer folds")
         found[name] = shorten(value)
     return found
+
+
+def measure_uncertainty(answers: Answers) -> dict[str, float]:
+    """Return the expected calibration error or, if answers have an interval, the share of targets within it."""
+    decision = answers.decision
+    if answers.contract.classes:
+        return {CALIBRATION: shorten(calibration_error(answers.target, answers.outputs))}
+    if decision.coverage is None:
+        return {}
+    residuals = answers.target - answers.outputs[:, 0]
+    within = (residuals >= -decision.below) & (residuals <= decision.above)
+    return {COVERAGE: shorten(float(within.mean()))}
 
 
 def measure_slices(answers: Answers, metrics: Metrics, slices: list[str]) -> dict[str, dict[str, dict[str, float]]]:

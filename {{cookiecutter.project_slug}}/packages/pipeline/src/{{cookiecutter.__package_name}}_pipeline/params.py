@@ -52,6 +52,7 @@ class MetricsParams(Strict):
         slices: features; the metrics are measured for each of their values, too.
         costs: for two classes: the decision threshold is the one that costs least in cross-validation.
         threshold: for two classes: the probability from which on the second is predicted.
+        calibrate: for classes: whether probabilities are corrected by cross-validation, see `Calibration`.
         interval: for a number: the coverage of the interval around each prediction.
     """
 
@@ -60,6 +61,7 @@ class MetricsParams(Strict):
     slices: list[str] = []
     costs: Costs | None = None
     threshold: Share | None = None
+    calibrate: bool = False
     interval: Share | None = None
 
 

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 
+from .calibration import reliability_curve
 from .metrics import Answers
 from .metrics_file import Evaluation
 
-BINS = 10
 MOST_POINTS = 2000
 MOST_PAIRS = 10_000
 MOST_BARS = 30
@@ -39,22 +39,6 @@ def write_plots(folder: Path, answers: Answers, evaluation: Evaluation) -> None:
     _write_calibration(folder, target.astype(int), outputs)
 
 
-def calibrate(target: npt.NDArray[np.int64], outputs: Array) -> list[tuple[float, float, int]]:
-    """Return the reliability curve: mean predicted probability, observed share and count of each non-empty bin.
-
-    For two classes, the forecasts are the second's probabilities; for more, those of each class against the rest.
-    """
-    classes = np.arange(outputs.shape[1])[1 if outputs.shape[1] == 2 else 0 :]
-    happened = (target[:, None] == classes).ravel()
-    forecast = outputs[:, classes].ravel()
-    bins = np.minimum((forecast * BINS).astype(int), BINS - 1)
-    return [
-        (round(float(forecast[mask].mean()), 6), round(float(happened[mask].mean()), 6), int(mask.sum()))
-        for mask in (bins == index for index in range(BINS))
-        if mask.any()
-    ]
-
-
 def _write_confusion(
     folder: Path, actual: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: Sequence[str]
 ) -> None:
@@ -76,7 +60,7 @@ def _write_confusion(
 
 
 def _write_calibration(folder: Path, target: npt.NDArray[np.int64], outputs: Array) -> None:
-    curve = calibrate(target, outputs)
+    curve = reliability_curve(target, outputs)
     _write_table(folder / "calibration.csv", ("predicted", "observed", "count"), curve)
     figure = Figure(figsize=(5, 4.5), layout="constrained")
     axes = figure.subplots()

@@ -13,7 +13,7 @@ from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
 from {{ cookiecutter.__package_name }}_predict.fields import Date
 from {{ cookiecutter.__package_name }}_predict.yamlfile import load_yaml
 
-from .metrics import Metrics, find_metrics
+from .metrics import CALIBRATION, COVERAGE, Metrics, find_metrics
 from .params import Params, Strict
 from .recipe import Recipe, load_recipe
 
@@ -79,14 +79,15 @@ class Project:
             ConfigError: a name is unknown, or the gate limits what is not measured.
         """
         found, gate = find_metrics(self.recipe.metrics, self.params.metrics, self.contract), self.params.gate
-        coverage = ["interval_coverage"] if self.params.metrics.interval else []
+        more = [CALIBRATION] if self.contract.classes else [COVERAGE] if self.params.metrics.interval else []
         for section, limits in (
             ("minimum", gate.minimum),
             ("maximum", gate.maximum),
             ("worst_slice", gate.worst_slice),
         ):
-            if unknown := [name for name in limits if name not in [*found, *coverage]]:
-                known = ", ".join([*found, *coverage])
+            measured = [*found, *more] if section != "worst_slice" else [*found]
+            if unknown := [name for name in limits if name not in measured]:
+                known = ", ".join(measured)
                 raise ConfigError(
                     f"{PARAMS}: gate.{section}: {unknown[0]} is not measured (metrics.also), only {known}"
                 )

@@ -22,6 +22,12 @@ MOST_CLOSED = 20  # different values of a category that are listed; with more, i
 MOST_BROKEN = 0.1  # share of the present values; above it, a column is not of that kind
 WORDS_OF_TEXT = 4  # on average, from which on a column holds texts
 NAMED_ID = re.compile(r"(^|[_\s.])(id|no|nr|key|index|uuid|number|code)\.?$|id_str$|Id$", re.IGNORECASE)
+NAMED_GROUP = re.compile(
+    r"^id|(^|[_\s.])(account|client|company|customer|device|firm|household|machine|member|patient|person|product|shop|"
+    r"store|subject|supplier|user)([_\s.]?(id|no|nr|key|code|number|name))?$",
+    re.IGNORECASE,
+)
+FEWEST_GROUPS = 10
 NUMBER = Number(type="number", missing=True)
 MOMENT = Date(type="datetime", missing=True)
 BOOLEAN = Boolean(type="boolean", missing=True)
@@ -93,6 +99,13 @@ class TableColumn:
             counting = whole and present.max() - present.min() == len(present) - 1
             return whole and (counting or present.max() > INTEGER_MAX or bool(NAMED_ID.search(self.name)))
         return self.words < WORDS_OF_TEXT and self.longest <= LONGEST_VALUE
+
+    @property
+    def may_be_group(self) -> bool:
+        """Whether it is named like someone or something that several rows are about, and values occur repeatedly."""
+        named = NAMED_ID.search(self.name) or NAMED_GROUP.search(self.name)
+        repeated = FEWEST_GROUPS <= len(self.values) <= len(self.present) / 2
+        return bool(named) and repeated and not self.is_date
 
     @property
     def longest(self) -> int:

@@ -1,5 +1,6 @@
 """Stage 4: cross-validate the team's recipe, fit it to all training rows, and export it as an ONNX file."""
 
+from dataclasses import replace
 from functools import partial
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ from rich.progress import Progress
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
-from .cross_validation import decide_answers, predict_folds, summarise
+from .cross_validation import calibrate, decide_answers, predict_folds, summarise
 from .dataset import Dataset, load_dataset, read_table
 from .export import export
 from .learner import Learner
@@ -28,9 +29,11 @@ def run(project: Project) -> None:
     with Progress(console=Console(stderr=True)) as bar:
         advance = partial(bar.advance, bar.add_task("Cross-validating", total=len(folds)))
         made = predict_folds(rows, folds, learner, advance)
+    calibration, made = calibrate(rows, made) if params.metrics.calibrate else (None, made)
     decision = decide_answers(rows, made, params.metrics)
     validation = summarise(rows, made, project.metrics, decision)
-    model, outputs = export(learner.fit(rows), decision, rows, read_lineage(params))
+    fitted = replace(learner.fit(rows), calibration=calibration)
+    model, outputs = export(fitted, decision, rows, read_lineage(params))
     with whole_file(paths.cross_validation) as file:
         file.write(validation.model_dump_json(indent=2).encode() + b"\n")
     with whole_file(paths.candidate) as file:

@@ -154,9 +154,8 @@ def _measure(
         contract.write_text(model.contract.model_dump_json(by_alias=True), encoding="utf-8")
         columns = {f"output_{index}": column for index, column in enumerate(outputs.T)}
         pq.write_table(pa.table({"target": target, **columns}), table)
-        options = [f"--{name}={getattr(settings, name)}" for name in ("confidence", "resamples")]
-        if model.decision.threshold is not None:
-            options.append(f"--threshold={model.decision.threshold}")
+        options = [f"--decision={model.decision.model_dump_json()}"]
+        options += [f"--{name}={getattr(settings, name)}" for name in ("confidence", "resamples")]
         return run_pipeline("measure", str(contract), str(table), *options)
 
 
