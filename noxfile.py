@@ -64,6 +64,13 @@ def table(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def pythons(session: nox.Session) -> None:
+    """Train with each supported Python: all make the same model file, byte for byte."""
+    install(session)
+    session.run("pytest", "proofs/test_pythons.py", *session.posargs)
+
+
+@nox.session(default=False)
 def update(session: nox.Session) -> None:
     """Render the version before, edit it as a team would, update it, and run its own sessions."""
     install(session)
@@ -145,13 +152,15 @@ def picture(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure rendering with and without hooks, and the service against a plain route and an echo, with wrk."""
+    """Measure rendering with and without hooks, the service against a plain route and an echo, and batches."""
     install(session)
     session.run("python", "benchmarks/render.py")
     folder = render(session, Path(session.create_tmp()) / "rendered", {})
     run_project(session, folder, "repro")
     with session.chdir(folder):
-        session.run(str(folder / ".venv" / "bin" / "python"), str(ROOT / "benchmarks" / "service.py"), external=True)
+        for name in ("service", "batch"):
+            python, program = folder / ".venv" / "bin" / "python", ROOT / "benchmarks" / f"{name}.py"
+            session.run(str(python), str(program), external=True)
 
 
 @nox.session(default=False)

@@ -80,14 +80,18 @@ def build() -> LGBMClassifier:
     return LGBMClassifier(n_estimators=200, learning_rate=0.05, deterministic=True, verbose=-1)
 
 
-def main(path: Path) -> int:
-    """Write the model file, and print a row."""
-    frame = make_rows()
-    rows = load_dataset(pa.Table.from_pandas(frame, preserve_index=False), CONTRACT)
+def write_model(path: Path) -> None:
+    """Write the model file."""
+    rows = load_dataset(pa.Table.from_pandas(make_rows(), preserve_index=False), CONTRACT)
     learner = Learner(FeatureMaker(CONTRACT, features), build, seed=0)
     model, _ = export(learner.fit(rows), Decision(), rows, Lineage(inputs={}, params={}))
     path.write_bytes(model)
-    print(json.dumps(json.loads(frame.drop(columns="late").iloc[:1].to_json(orient="records"))[0]))
+
+
+def main(path: Path) -> int:
+    """Write the model file, and print a row."""
+    write_model(path)
+    print(json.dumps(json.loads(make_rows().drop(columns="late").iloc[:1].to_json(orient="records"))[0]))
     return 0
 
 

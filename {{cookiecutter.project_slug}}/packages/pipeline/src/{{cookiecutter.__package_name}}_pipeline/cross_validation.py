@@ -49,7 +49,7 @@ def predict_folds(
         advance()
     if not found:
         raise DataError(
-            f"each of {len(folds)} folds has one class only; supply more rows, or fewer folds (split.folds)"
+            f"each of {len(folds)} folds has one class only; supply more rows, or set fewer folds (split.folds)"
         )
     return found
 

@@ -119,7 +119,10 @@ def measure(answers: Answers, metrics: Metrics) -> dict[str, float]:
         except (ArithmeticError, TypeError, ValueError) as error:
             raise DataError(f"{name} of {len(answers.target)} rows cannot be computed: {error}") from error
         if not np.isfinite(value):
-            raise DataError(f"{name} of {len(answers.target)} rows is not a number; supply more rows, or fewer folds")
+            raise DataError(
+                f"{name} of {len(answers.target)} rows is not a number; supply more rows, or set fewer folds "
+                "(split.folds)"
+            )
         found[name] = shorten(value)
     return found
 
