@@ -1,4 +1,4 @@
-"""Each supported Python, in a folder of its own, makes the same model files: of the sample, and of all kinds of fields."""
+"""Each supported Python, in a folder of its own, makes the same model files: the sample, and all kinds of fields."""
 
 import hashlib
 import json

@@ -54,3 +54,8 @@ def test_table_of_ones_own_needs_one_command(kind: str, tmp_path: Path) -> None:
     contract = (project / "schema.yaml").read_text(encoding="utf-8")
     for line in ("keys: {id: ad", "street: {type: category, open: true}", "balcony: {type: boolean}", "type: text"):
         assert line in contract
+    params = project / "params.yaml"
+    params.write_text(params.read_text(encoding="utf-8").replace("model: lightgbm", "model: xgboost"), encoding="utf-8")
+    before = (project / "models" / "model.onnx").read_bytes()
+    run(project, sys.executable, "bootstrap.py", "repro", "predict")  # the extra is installed
+    assert (project / "models" / "model.onnx").read_bytes() != before

@@ -1,6 +1,7 @@
 """The project's sessions: the same on a laptop, on a build server and in production."""
 
 import os
+import re
 import shutil
 import sys
 import tomllib
@@ -15,6 +16,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 ROOT = Path(__file__).parent
 VENV = ROOT / ".venv"
 LOCKS = ROOT / "requirements"
+PARAMS = ROOT / "params.yaml"
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml"))
 MACHINERY = [name for name in PACKAGES if name != "train"]
 COVERED = 90  # percent of each package's lines, at least
@@ -166,7 +168,9 @@ def run_folders(session: nox.Session, name: str, otherwise: str) -> None:
 
 def prepare(session: nox.Session, *more: str) -> None:
     """Install the locked environment into .venv, where editors look for it; quick where nothing has changed."""
-    options = (path.name for kind in ("dev-*.txt", "remote-*.txt") for path in LOCKS.glob(kind))
+    model = re.search(r"^  model: *(\w+)", PARAMS.read_text(encoding="utf-8") if PARAMS.exists() else "", re.MULTILINE)
+    extra = f"extra-{model[1] if model else ''}.txt"  # of an estimator that not every project needs
+    options = (path.name for kind in ("dev-*.txt", "remote-*.txt", extra) for path in LOCKS.glob(kind))
     install_locked(session, VENV, "dev.txt", *options, *more)
     editable = (f"--editable=packages/{name}" for name in PACKAGES)
     uv_pip(session, "install", VENV, "--no-deps", "--no-build-isolation", *editable)

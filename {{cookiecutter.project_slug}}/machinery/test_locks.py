@@ -16,7 +16,8 @@ from .small_config import ROOT
 
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 SCRIPT = runpy.run_path(str(ROOT / "requirements" / "lock.py"))
-INSTALLED = [lock for lock in LOCKS if lock.stem not in ("notebooks", "update")]  # they have environments of their own
+APART = ("extra", "notebooks", "update")  # in environments of their own, or only where they are asked for
+INSTALLED = [lock for lock in LOCKS if not lock.stem.startswith(APART)]
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", flags=re.MULTILINE)
 
 
@@ -99,5 +100,5 @@ def test_lock_without_a_hash_is_not_installed(tmp_path: Path) -> None:
 
 def test_versions_that_results_depend_on_are_those_of_the_locks() -> None:
     versions = yaml.safe_load((ROOT / "requirements" / "versions.yaml").read_text())
-    pins = read_pins(ROOT / "requirements" / "train.txt")
+    pins = {**read_pins(ROOT / "requirements" / "extra-xgboost.txt"), **read_pins(ROOT / "requirements" / "train.txt")}
     assert versions == {name: pins[name] for name in SCRIPT["MATTERS"]}, "run python3 bootstrap.py lock"

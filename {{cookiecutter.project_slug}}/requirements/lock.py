@@ -33,6 +33,7 @@ MATTERS = (
     "scikit-learn",
     "scipy",
     "skl2onnx",
+    "xgboost-cpu",
 )
 HEAD = "# Written by the session lock; a stage of dvc.yaml runs again when one of these versions changes.\n"
 COMPILE = ["uv", "pip", "compile", "--universal", "--fork-strategy=fewest", "--no-emit-index-url", "--no-annotate"]

@@ -38,8 +38,11 @@ MEASURED = {  # the outputs of their exports were compared with the library's
     "Ridge",
     "SimpleImputer",
     "StandardScaler",
+    "XGBClassifier",
+    "XGBRegressor",
 }
-OUTPUTS = ("probabilities", "variable", "lightgbm_probabilities", "lightgbm_variable")  # of converters
+OUTPUTS = ("probabilities", "variable", "trees_probabilities", "trees_variable")  # of converters
+TREES = ("LGBM", "XGB")  # how the classes are named whose converters are those of onnxmltools
 
 
 def convert(estimator: Estimator, columns: int) -> ModelProto:
@@ -57,8 +60,8 @@ def convert(estimator: Estimator, columns: int) -> ModelProto:
     last = steps_of(estimator)[-1]
     kind = [(MATRIX, FloatTensorType([None, columns]))]
     try:
-        if type(last).__name__.startswith("LGBM"):
-            return _convert_lightgbm(estimator, columns)
+        if type(last).__name__.startswith(TREES):
+            return _convert_trees(estimator, columns)
         options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "classes_") else None
         # without a name the graph gets a random one, and no two files would be equal
         opsets = {"": OPSET, "ai.onnx.ml": OPSET_ML}
@@ -173,28 +176,37 @@ def find_difference(estimator: Estimator, matrix: Matrix, scale: float) -> str:
     return type(steps[-1]).__name__
 
 
-def _convert_lightgbm(estimator: Estimator, columns: int) -> ModelProto:
-    """Convert a LightGBM model, and the steps before it, with its thresholds rounded down to single precision.
-
-    LightGBM compares a value with thresholds in double precision, ONNX in single precision. A value in single precision
-    is at most a threshold if it is at most the largest number in single precision that is not above it.
-    """
-    import lightgbm
-    from onnxmltools import convert_lightgbm
+def _convert_trees(estimator: Estimator, columns: int) -> ModelProto:
+    """Convert a model of LightGBM or XGBoost, and the steps before it."""
+    from onnxmltools import convert_lightgbm, convert_xgboost
     from onnxmltools.convert.common.data_types import FloatTensorType as FloatTensor
 
     *before, model = steps_of(estimator)
-    lines = model.booster_.model_to_string(num_iteration=-1).split("\n")
-    rounded = ["threshold=" + _round_down(line[10:]) if line.startswith("threshold=") else line for line in lines]
-    booster = lightgbm.Booster(model_str="\n".join(line for line in rounded if not line.startswith("tree_sizes=")))
-    kind = [(MATRIX, FloatTensor([None, booster.num_feature()]))]
-    converted: ModelProto = convert_lightgbm(booster, "model", kind, zipmap=False, target_opset=15)
+    kind = [(MATRIX, FloatTensor([None, model.n_features_in_]))]
+    if type(model).__name__.startswith("LGBM"):
+        trees, convert_model, options = _round_thresholds(model), convert_lightgbm, {"zipmap": False}
+    else:
+        trees, convert_model, options = model, convert_xgboost, {}
+    converted: ModelProto = convert_model(trees, "model", kind, target_opset=15, **options)
     if not before:
         return converted
     prepared = convert(estimator[:-1], columns)
     unify(prepared, converted)
     pair = [(prepared.graph.output[0].name, converted.graph.input[0].name)]
-    return compose.merge_models(prepared, converted, pair, prefix2="lightgbm_")
+    return compose.merge_models(prepared, converted, pair, prefix2="trees_")
+
+
+def _round_thresholds(model: Estimator) -> Estimator:
+    """Return LightGBM's trees with their thresholds rounded down to single precision.
+
+    LightGBM compares a value with thresholds in double precision, ONNX in single precision. A value in single precision
+    is at most a threshold if it is at most the largest number in single precision that is not above it.
+    """
+    import lightgbm
+
+    lines = model.booster_.model_to_string(num_iteration=-1).split("\n")
+    rounded = ["threshold=" + _round_down(line[10:]) if line.startswith("threshold=") else line for line in lines]
+    return lightgbm.Booster(model_str="\n".join(line for line in rounded if not line.startswith("tree_sizes=")))
 
 
 def unify(*models: ModelProto) -> None:

@@ -4,6 +4,7 @@ Its matrix is in single precision, with a column for each number and several for
 is missing.
 """
 
+from importlib import import_module
 from typing import Annotated, Any, Literal
 
 from lightgbm import LGBMClassifier, LGBMRegressor
@@ -20,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from {{ cookiecutter.__package_name }}_pipeline.params import Strict
-from {{ cookiecutter.__package_name }}_predict import Contract
+from {{ cookiecutter.__package_name }}_predict import ConfigError, Contract
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -46,6 +47,17 @@ class LightGBM(Strict):
     colsample_bytree: Share
 
 
+class XGBoost(Strict):
+    """Gradient boosting by XGBoost; the names are its own."""
+
+    learning_rate: PositiveFloat
+    n_estimators: PositiveInt
+    max_depth: PositiveInt
+    min_child_weight: Annotated[float, Field(ge=0)]
+    reg_lambda: Annotated[float, Field(ge=0)]
+    colsample_bytree: Share
+
+
 class Forest(Strict):
     """A random forest; the names are scikit-learn's."""
 
@@ -63,16 +75,21 @@ class Linear(Strict):
 class Parameters(Strict):
     """Which model to fit, and how; with balanced class weights, a rare class counts as much as a frequent one."""
 
-    model: Literal["lightgbm", "boosting", "forest", "linear"]
+    model: Literal["lightgbm", "xgboost", "boosting", "forest", "linear"]
     class_weight: Literal["balanced"] | None = None
     boosting: Boosting
     lightgbm: LightGBM
+    xgboost: XGBoost
     forest: Forest
     linear: Linear
 
 
 def build(contract: Contract, parameters: Parameters, seed: int) -> Any:
-    """Return an unfitted estimator that can be converted to ONNX."""
+    """Return an unfitted estimator that can be converted to ONNX.
+
+    Raises:
+        ConfigError: XGBoost is not installed, or should weigh classes.
+    """
     classify, values = bool(contract.classes), getattr(parameters, parameters.model)
     weights: dict[str, Any] = {"class_weight": parameters.class_weight} if classify else {}
     if parameters.model == "boosting":
@@ -82,6 +99,18 @@ def build(contract: Contract, parameters: Parameters, seed: int) -> Any:
         lightgbm = LGBMClassifier if classify else LGBMRegressor
         fixed: dict[str, Any] = {"deterministic": True, "force_row_wise": True, "n_jobs": 0, "verbose": -1}
         return lightgbm(random_state=seed, **fixed, **weights, **values.model_dump())
+    if parameters.model == "xgboost":
+        if parameters.class_weight:
+            raise ConfigError("params.yaml: train.class_weight: xgboost has none; set it to null, or choose lightgbm")
+        try:
+            library: Any = import_module("xgboost")
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                "params.yaml: train.model: xgboost is not installed; each session of bootstrap.py installs it while "
+                "params.yaml names it, elsewhere install requirements/extra-xgboost.txt"
+            ) from error
+        trees = library.XGBClassifier if classify else library.XGBRegressor
+        return trees(random_state=seed, **values.model_dump())
     fill = SimpleImputer(strategy="median", keep_empty_features=True)
     if parameters.model == "forest":
         forest = RandomForestClassifier if classify else RandomForestRegressor
