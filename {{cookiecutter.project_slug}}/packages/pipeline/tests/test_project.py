@@ -43,6 +43,13 @@ def test_path_that_is_unknown_is_refused_by_name() -> None:
 
 
 @pytest.mark.usefixtures("project")
+def test_pattern_as_the_source_is_refused() -> None:
+    CONFIG.write_text(CONFIG.read_text().replace("  source: source.csv", "  source: orders/*.csv"))
+    with pytest.raises(ConfigError, match="found the pattern 'orders/.*csv', expected a folder.* under source.files"):
+        Project.load(RECIPE)
+
+
+@pytest.mark.usefixtures("project")
 def test_format_of_a_column_that_is_no_date_is_refused() -> None:
     CONFIG.write_text(CONFIG.read_text().replace("source:\n", "source:\n  dates: {length: '%d.%m.%Y'}\n"))
     with pytest.raises(ConfigError, match="source.dates: schema.yaml has no date 'length'; correct the name, or rem"):

@@ -57,6 +57,7 @@ def check_stats(service: Client, engine: Engine) -> None:
         {**row, "at": half_past, "request_id": "old", "row": index, "milliseconds": 30.0, "label": label}
         for index, label in enumerate(("small", "large", "large"))
     ]
+    older[1]["unusual"], older[2]["unusual"] = '["length","colour"]', '["length"]'
     older.append({**older[0], "request_id": "older", "milliseconds": 10.0})
     ancient = {**row, "at": row["at"] - 200 * hour, "request_id": "ancient"}
     with engine.begin() as connection:
@@ -69,6 +70,7 @@ def check_stats(service: Client, engine: Engine) -> None:
     assert datetime.fromisoformat(new["start"]) - datetime.fromisoformat(old["start"]) == 2 * hour
     assert (old["requests"], old["rows"], old["classes"]) == (2, 4, {"large": 2, "small": 2})
     assert (new["requests"], new["rows"], new["classes"]) == (1, 1, {"small": 1})
+    assert (old["unusual"], new["unusual"]) == ({"colour": 1, "length": 2}, {})
     assert (old["latency"]["mean"], old["latency"]["max"]) == (20.0, 30.0)
     assert (old["latency"]["at_most"]["25"], old["latency"]["at_most"]["50"]) == (1, 2)
     assert (new["latency"]["at_most"]["2"], new["latency"]["at_most"]["5"]) == (0, 1)

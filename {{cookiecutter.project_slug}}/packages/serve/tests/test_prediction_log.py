@@ -12,11 +12,13 @@ from sqlalchemy import Engine, insert
 from {{ cookiecutter.__package_name }}_predict import Model
 from {{ cookiecutter.__package_name }}_predict.artefact import ColumnStatistics
 from {{ cookiecutter.__package_name }}_records.prediction_log import PREDICTIONS, connect
+from {{ cookiecutter.__package_name }}_serve import log_writer
 from {{ cookiecutter.__package_name }}_serve.stats import summarise
 
 from .conftest import Serve, Start
 from .log_checks import check_rows, check_stats, check_unreachable, read_log
 from .running import ROW, Client, wait_until
+from machinery.small_model import ORDER
 
 
 @pytest.fixture
@@ -78,6 +80,32 @@ def test_predictions_too_old_are_deleted(serve: Serve, engine: Engine) -> None:
     again.predict(ROW)
     wait_until(lambda: again.count("prediction_log_rows_total") == 1)
     assert [row["request_id"] for row in read_log(engine)][1:3] == ["1", "89"]
+
+
+def test_many_predictions_too_old_are_deleted_few_at_a_time(
+    serve: Serve, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_writer, "RETIRE_ROWS", 2)
+    service = serve()
+    service.predict(ROW)
+    wait_until(lambda: service.count("prediction_log_rows_total") == 1)
+    (row,) = read_log(engine)
+    old = {**row, "at": row["at"] - timedelta(days=100)}
+    del old["id"]
+    with engine.begin() as connection:
+        connection.execute(insert(PREDICTIONS), [old] * 7)
+    again = serve()
+    again.predict(ROW)
+    wait_until(lambda: len(read_log(engine)) == 2)
+
+
+def test_unusual_values_are_logged_by_field(kinds_service: Client, engine: Engine) -> None:
+    for share in (50, 101, 102):
+        assert kinds_service.predict({**ORDER, "share (%)": share}).is_success
+    wait_until(lambda: kinds_service.count("prediction_log_rows_total") == 3)
+    assert [row["unusual"] for row in read_log(engine)] == [None, '["share (%)"]', '["share (%)"]']
+    (step,) = kinds_service.get("/stats", params={"steps": 1}).json()["steps"]
+    assert step["unusual"] == {"share (%)": 2}
 
 
 def test_without_an_address_no_log_is_kept(serve: Serve, tmp_path: Path) -> None:

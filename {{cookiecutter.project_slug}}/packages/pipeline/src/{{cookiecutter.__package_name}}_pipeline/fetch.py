@@ -1,7 +1,6 @@
 """Fetch tables unchanged from a path, a pattern or an address."""
 
 import shutil
-from collections import Counter
 from pathlib import Path
 
 import fsspec
@@ -16,7 +15,7 @@ CHUNK = 1 << 20
 
 
 def fetch_tables(source: str, folder: Path) -> None:
-    """Copy the files of a source into a folder, keeping their names; of a folder, also those of the folders in it.
+    """Copy the files of a source into a folder, keeping their names and, within a folder, the folders they are in.
 
     Args:
         source: a path or an fsspec address (`s3://…`, `https://…`) of a CSV or Parquet file, of a folder of them with
@@ -50,23 +49,20 @@ def _list_tables(filesystem: fsspec.AbstractFileSystem, address: str) -> dict[st
     """Return the addresses of tables, by their names in the folder to write.
 
     Raises:
-        DataError: there is none, or two would have the same name.
+        DataError: there is none.
     """
     bare = address.partition("?")[0]
     if "*" in bare:
-        files, root = sorted(filesystem.glob(bare)), ""
+        files, root = sorted(filesystem.glob(bare)), bare.partition("*")[0].rpartition("/")[0] + "/"
     elif bare.lower().endswith(SUFFIXES) or not filesystem.isdir(address):
         table_suffix(_file_name(address))
         return {_file_name(address): address}
     else:
         files, root = sorted(filesystem.find(address)), bare.rstrip("/") + "/"
     tables = [file for file in files if file.lower().endswith(SUFFIXES)]
-    names = [file.removeprefix(root) if root else _file_name(file) for file in tables]
     if not tables:
         raise DataError(f"the source {address} contains no table; expected files that end in {' or '.join(SUFFIXES)}")
-    if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise DataError(f"the source {address} matches several files named {twice[0]}; name their folder instead")
-    return dict(zip(names, tables, strict=True))
+    return {file.removeprefix(root): file for file in tables}
 
 
 def _file_name(address: str) -> str:

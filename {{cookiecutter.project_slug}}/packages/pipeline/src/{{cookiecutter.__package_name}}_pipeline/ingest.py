@@ -23,7 +23,7 @@ def run(project: Project) -> None:
     Raises:
         DataError: the source cannot be read, or gives no table, or an empty one.
     """
-    source, folder = project.paths.source, project.paths.raw
+    source, folder = project.address, project.paths.raw
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

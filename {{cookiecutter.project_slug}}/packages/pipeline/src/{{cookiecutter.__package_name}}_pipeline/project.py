@@ -43,12 +43,14 @@ class Paths(Strict):
 
 
 class Source(Dialect):
-    """How the tables at `paths.source` are written, and how many of their rows to use.
+    """How the tables at `paths.source` are written, which of them to use, and how many of their rows.
 
     Attributes:
+        files: of a folder, only the files that match this pattern, such as `orders-*.csv`; null takes all.
         sample: use this many rows, drawn at random; null uses all.
     """
 
+    files: str | None = None
     sample: PositiveInt | None = None
 
 
@@ -70,6 +72,12 @@ class Project:
     params: Params
     contract: Contract
     recipe: Recipe
+
+    @property
+    def address(self) -> str:
+        """Where the tables are: a file, a folder, or a pattern of files in a folder."""
+        files = self.source.files
+        return f"{self.paths.source.rstrip('/')}/{files}" if files else self.paths.source
 
     @cached_property
     def metrics(self) -> Metrics:
@@ -110,6 +118,11 @@ class Project:
         config = load_yaml(CONFIG, Config)
         params = load_yaml(PARAMS, create_model("Params", __base__=Params, train=(recipe.parameters, ...)))
         contract = load_contract(config.paths.contract)
+        if "*" in config.paths.source:
+            raise ConfigError(
+                f"{CONFIG}: paths.source: found the pattern {config.paths.source!r}, expected a folder, since dvc.yaml "
+                "depends on it; write the pattern of its files under source.files"
+            )
         for name in config.source.dates:
             if not isinstance(contract.table_fields.get(name), Date):
                 schema = config.paths.contract

@@ -1,10 +1,11 @@
 """Read the prediction log."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, MetaData, Select, Table, inspect, select
+from sqlalchemy import Column, Engine, MetaData, Select, Table, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError
@@ -24,14 +25,16 @@ def read_window(hours: float, most: int) -> list[Row]:
         DataError: the database cannot be read, or no service has written into it.
     """
     oldest = datetime.now(UTC) - timedelta(hours=hours)
-    return _read(select(PREDICTIONS).where(PREDICTIONS.c.at >= oldest).order_by(PREDICTIONS.c.at.desc()).limit(most))
+    where, newest = PREDICTIONS.c.at >= oldest, PREDICTIONS.c.at.desc()
+    return _read(lambda columns: select(*columns).where(where).order_by(newest).limit(most))
 
 
 def read_request(request_id: str) -> list[dict[str, object]]:
     """Return the predictions of a request, ready for JSON (see `read_window` for errors)."""
-    columns = [column for column in PREDICTIONS.c if column.name not in ("id", "request_id")]
-    rows = _read(select(*columns).where(PREDICTIONS.c.request_id == request_id).order_by(PREDICTIONS.c.row))
-    return [{**row, "at": _utc(row["at"]).isoformat(timespec="seconds")} for row in rows]
+    where, order = PREDICTIONS.c.request_id == request_id, PREDICTIONS.c.row
+    rows = _read(lambda columns: select(*columns).where(where).order_by(order))
+    told = [{name: value for name, value in row.items() if name not in ("id", "request_id")} for row in rows]
+    return [{**row, "at": _utc(row["at"]).isoformat(timespec="seconds")} for row in told]
 
 
 def read_table(name: str) -> list[Row]:
@@ -47,15 +50,18 @@ def read_table(name: str) -> list[Row]:
         engine.dispose()
 
 
-def _read(query: "Select[Any]") -> list[Row]:
+def _read(make_query: "Callable[[list[Column[Any]]], Select[Any]]") -> list[Row]:
+    """Return what a query finds; it is made for the columns that the table has: an older service may have made it."""
     engine = _connect()
     try:
-        if not inspect(engine).has_table(PREDICTIONS.name):
+        inspector = inspect(engine)
+        if not inspector.has_table(PREDICTIONS.name):
             raise DataError(
                 f"{engine.url.render_as_string()} has no table {PREDICTIONS.name}: no service has written into it; "
                 "run this where its settings and its files are, with --stage for its environment"
             )
-        return _execute(engine, query)
+        present = {column["name"] for column in inspector.get_columns(PREDICTIONS.name)}
+        return _execute(engine, make_query([column for column in PREDICTIONS.c if column.name in present]))
     except SQLAlchemyError as error:
         reason = str(error).partition("\n")[0]
         raise DataError(

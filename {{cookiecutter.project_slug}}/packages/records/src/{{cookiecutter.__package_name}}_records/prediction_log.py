@@ -1,13 +1,20 @@
 """The prediction log: a SQL table of predictions, in SQLite or PostgreSQL."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from pydantic_core import to_json
 from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Connection,
     DateTime,
     Engine,
     Float,
@@ -17,16 +24,18 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
-    inspect,
+    func,
     make_url,
+    select,
 )
-from sqlalchemy.exc import SQLAlchemyError
 
 CONNECT_ARGS = {  # to notice an unresponsive database; https://www.postgresql.org/docs/current/libpq-connect.html
     "connect_timeout": 5,
     "tcp_user_timeout": 10_000,
     "options": "-c statement_timeout=30000",
 }
+
+ADVISORY_LOCK = 7_029_551_840_623_395_104  # any number that no other program takes
 
 METADATA = MetaData()
 PREDICTIONS = Table(
@@ -42,6 +51,7 @@ PREDICTIONS = Table(
     Column("label", String, comment="the class predicted"),
     Column("value", Float, comment="the number predicted"),
     Column("probabilities", JSON, comment="of each class"),
+    Column("unusual", String, comment="the names of the fields whose values are unusual, as a list in JSON"),
 )
 
 
@@ -63,12 +73,46 @@ def _share_sqlite(connection: Any, _: object) -> None:  # a connection of any dr
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
-def create_table(engine: Engine) -> None:
-    """Create the table, and for SQLite the folder of its file, unless they exist."""
-    if engine.url.get_backend_name() == "sqlite" and engine.url.database:
+def prepare_table(engine: Engine) -> tuple[str | None, str] | None:
+    """Create the table, or add the columns that it lacks; one process does so, and others wait.
+
+    A table that a newer version of the service has prepared is left as it is: it has all columns that this one knows.
+
+    Returns:
+        The version of the table before (None if there was none) and after; None if nothing was to be done.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database does not answer, or refuses.
+    """
+    sqlite = engine.url.get_backend_name() == "sqlite"
+    if sqlite and engine.url.database:
         Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-    try:
-        METADATA.create_all(engine)
-    except SQLAlchemyError:
-        if not inspect(engine).has_table(PREDICTIONS.name):  # unless another worker has just created it
+    config = Config(attributes={"connection": None})
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    scripts = ScriptDirectory.from_config(config)
+    newest, known = scripts.get_current_head(), {script.revision for script in scripts.walk_revisions()}
+    with _locked(engine) as connection:
+        before = MigrationContext.configure(connection).get_current_revision()
+        if newest is None or before == newest or (before is not None and before not in known):
+            return None
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        return before, newest
+
+
+@contextmanager
+def _locked(engine: Engine) -> Iterator[Connection]:
+    """Connect, and hold a transaction that no other process can begin in the same way."""
+    if engine.url.get_backend_name() != "sqlite":
+        with engine.begin() as connection:
+            connection.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK)))
+            yield connection
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # the driver's own transactions leave out changes of a table
+        try:
+            yield connection
+            connection.exec_driver_sql("COMMIT")
+        except BaseException:
+            connection.exec_driver_sql("ROLLBACK")
             raise

@@ -8,18 +8,23 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import Engine, delete, insert
+from pydantic_core import to_json
+from sqlalchemy import Engine, delete, insert, select
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from {{ cookiecutter.__package_name }}_predict.model import Prediction
-from {{ cookiecutter.__package_name }}_records.prediction_log import PREDICTIONS, connect, create_table
+from {{ cookiecutter.__package_name }}_records.prediction_log import (
+    PREDICTIONS,
+    connect,
+    prepare_table,
+)
 from {{ cookiecutter.__package_name }}_records.settings import PredictionLogSettings
 
 from .metrics import Metrics
 
 log = structlog.get_logger()
 RETRY_SECONDS = 1.0
-RETIRE_SECONDS = 3600.0
+RETIRE_SECONDS, RETIRE_ROWS = 3600.0, 5000
 
 
 class Entry(NamedTuple):
@@ -48,7 +53,7 @@ class PredictionLogWriter:
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self._prepared = self._unreachable = False
-        self._retired = 0.0
+        self._retire_at = 0.0
         self.engine = connect(settings.url) if settings.url else None
 
     def put(self, entry: Entry) -> None:
@@ -93,11 +98,13 @@ class PredictionLogWriter:
 
     def _write_all(self, batch: list[Entry]) -> None:
         """Write until the queue is empty; entries that could not be written stay in the batch."""
-        while batch or self._queue:
+        while True:
             batch.extend(self._take(self._settings.batch_rows - sum(len(entry.rows) for entry in batch)))
             if not self._write(batch) and self._stop.wait(RETRY_SECONDS):
                 return
             self._metrics.queued.set(self._put - self._taken)
+            if not batch and not self._queue:
+                return
 
     def _take(self, rows: int) -> Iterator[Entry]:
         while self._queue and rows > 0:
@@ -111,7 +118,7 @@ class PredictionLogWriter:
         assert self.engine is not None  # noqa: S101  # otherwise the thread does not run
         try:
             if not self._prepared:
-                create_table(self.engine)
+                self._prepare(self.engine)
             self._prepared = True
             self._insert(self.engine, batch)
         except (SQLAlchemyError, OSError) as error:
@@ -125,6 +132,11 @@ class PredictionLogWriter:
         self._unreachable = False
         self._retire(self.engine)
         return True
+
+    def _prepare(self, engine: Engine) -> None:
+        if changed := prepare_table(engine):
+            before, after = changed
+            log.info("prediction log prepared", before=before, after=after)
 
     def _insert(self, engine: Engine, batch: list[Entry]) -> None:
         """Insert a batch in one transaction; if the database rejects some of its values, insert entry by entry."""
@@ -148,16 +160,19 @@ class PredictionLogWriter:
         self._metrics.logged.inc(len(records))
 
     def _retire(self, engine: Engine) -> None:
-        """Delete predictions beyond the retention period, at most once per `RETIRE_SECONDS`."""
-        if self._settings.retention_days is None or time.time() - self._retired < RETIRE_SECONDS:
+        """Delete predictions beyond the retention period, few at a time, so that writing goes on between."""
+        if self._settings.retention_days is None or time.time() < self._retire_at:
             return
-        self._retired = time.time()
         oldest = datetime.now(UTC) - timedelta(days=self._settings.retention_days)
+        old = select(PREDICTIONS.c.id).where(PREDICTIONS.c.at < oldest).limit(RETIRE_ROWS)
         try:
             with engine.begin() as connection:
-                connection.execute(delete(PREDICTIONS).where(PREDICTIONS.c.at < oldest))
+                deleted = connection.execute(delete(PREDICTIONS).where(PREDICTIONS.c.id.in_(old))).rowcount
         except SQLAlchemyError as error:
             log.warning("old predictions not deleted", reason=_first_line(error))
+            deleted = 0
+        if deleted < RETIRE_ROWS:
+            self._retire_at = time.time() + RETIRE_SECONDS
 
 
 def _first_line(error: Exception) -> str:
@@ -180,4 +195,5 @@ def _records(entry: Entry) -> Iterator[dict[str, object]]:
             "label": answer if isinstance(answer, str) else None,
             "value": None if isinstance(answer, str) else answer,
             "probabilities": prediction.get("probabilities"),
+            "unusual": to_json(unusual).decode() if (unusual := prediction.get("unusual")) else None,
         }

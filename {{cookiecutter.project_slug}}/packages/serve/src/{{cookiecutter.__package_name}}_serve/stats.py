@@ -1,10 +1,12 @@
-"""Statistics from the prediction log over a period: traffic, latency and predictions."""
+"""Statistics from the prediction log over a period: traffic, latency, predictions and unusual values."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
+from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Engine, Row, case, extract, func, select
 from sqlalchemy import Integer as SqlInteger
 
@@ -41,6 +43,7 @@ class Step(BaseModel):
     latency: Latency
     classes: Annotated[dict[str, int] | None, Field(description="Rows by predicted class.")] = None
     values: Values | None = None
+    unusual: Annotated[dict[str, int], Field(description="Rows with an unusual value, by field.")] = {}
 
 
 class Stats(BaseModel):
@@ -79,12 +82,18 @@ def summarise(engine: Engine, hours: float, steps: int, output: ColumnStatistics
         rows: Sequence[Row[Any]] = connection.execute(traffic.order_by("step")).all()
         counts = select(step.label("step"), LOG.label, func.count()).where(within, LOG.label.is_not(None))
         labels = connection.execute(counts.group_by("step", LOG.label).order_by("step", LOG.label)).all()
+        odd = select(step.label("step"), LOG.unusual, func.count()).where(within, LOG.unusual.is_not(None))
+        unusual = connection.execute(odd.group_by("step", LOG.unusual)).all()
         versions = select(LOG.model_version, func.count()).where(within).group_by(LOG.model_version)
         by_version = {str(version): int(count) for version, count in connection.execute(versions)}
     classes: dict[int, dict[str, int]] = {}
     for number, label, count in labels:
         classes.setdefault(number, {})[label] = count
-    told = [_step(row, seconds, edges, classes.get(row.step)) for row in rows]
+    fields: dict[int, Counter[str]] = {}
+    for number, names, count in unusual:
+        for name in from_json(names):
+            fields.setdefault(number, Counter())[name] += count
+    told = [_step(row, seconds, edges, classes.get(row.step), fields.get(row.step, {})) for row in rows]
     return Stats(
         start=start,
         end=end,
@@ -123,7 +132,9 @@ def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.sum(case((condition, 1), else_=0))
 
 
-def _step(row: Row[Any], seconds: int, edges: Sequence[float], classes: dict[str, int] | None) -> Step:
+def _step(
+    row: Row[Any], seconds: int, edges: Sequence[float], classes: dict[str, int] | None, unusual: Mapping[str, int]
+) -> Step:
     found = row._mapping
     at_most = {str(bound): found[f"at_most_{bound}"] for bound in MILLISECONDS}
     values = None
@@ -137,4 +148,5 @@ def _step(row: Row[Any], seconds: int, edges: Sequence[float], classes: dict[str
         latency=Latency(mean=found["mean"], max=found["max"], at_most=at_most),
         classes=classes,
         values=values,
+        unusual=dict(sorted(unusual.items())),
     )

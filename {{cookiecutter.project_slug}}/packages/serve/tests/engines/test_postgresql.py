@@ -12,6 +12,7 @@ from ..conftest import Serve, Start
 from ..log_checks import check_rows, check_stats, check_unreachable, read_log
 from ..running import ROW, wait_until
 from .conftest import Engine
+from machinery.small_log import check_migrations, check_new_table
 
 
 def address(postgres: Engine) -> str:
@@ -25,6 +26,14 @@ def engine(postgres: Engine) -> Iterator[Database]:
     engine = connect(address(postgres))
     yield engine
     engine.dispose()
+
+
+def test_table_is_made_once_and_as_this_version_knows_it(engine: Database) -> None:
+    check_new_table(engine)
+
+
+def test_table_of_an_older_version_keeps_its_rows_and_gets_the_new_columns(engine: Database) -> None:
+    check_migrations(engine)
 
 
 def test_every_row_of_a_request_is_written(serve: Serve, postgres: Engine, engine: Database) -> None:
