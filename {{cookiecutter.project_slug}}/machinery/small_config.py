@@ -28,7 +28,7 @@ PATHS = {
     "gate": "reports/gate.json",
     "model": "models/model.onnx",
 }
-SOURCE = {"separator": ",", "sample": None}
+SOURCE = {"files": None, "separator": ",", "sample": None}
 LIFECYCLE: dict[str, Any] = {
     "remote": "origin",
     "push": False,
