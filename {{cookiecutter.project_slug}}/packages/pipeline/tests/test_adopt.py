@@ -88,7 +88,13 @@ def test_adopt_sets_contract_configuration_and_parameters(
     assert text.startswith("# a comment that stays\n")
     assert config["paths"]["source"] == "data/source/orders.csv"
     assert (folder / "orders.csv").read_bytes() == Path("data/source/orders.csv").read_bytes()
-    assert config["source"] == {"separator": ";", "sample": None, "decimal": ",", "dates": {"day": "%d.%m.%Y"}}
+    assert config["source"] == {
+        "files": None,
+        "separator": ";",
+        "sample": None,
+        "decimal": ",",
+        "dates": {"day": "%d.%m.%Y"},
+    }
     assert params["split"]["by"] == "time"
     assert params["metrics"]["main"] == "r2"
     assert not Path("data/sample").exists()

@@ -10,7 +10,7 @@ import yaml
 
 from {{ cookiecutter.__package_name }}_pipeline.params import Range
 from {{ cookiecutter.__package_name }}_pipeline.project import PARAMS, Project
-from {{ cookiecutter.__package_name }}_pipeline.tune import Budget, change, suggest, tune
+from {{ cookiecutter.__package_name }}_pipeline.tune import Budget, change, open_storage, suggest, tune
 from {{ cookiecutter.__package_name }}_predict.cli import main
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError
 
@@ -49,7 +49,8 @@ def test_other_rows_begin_another_study(searched: Project) -> None:
     tune(searched, Budget(1, None), STORAGE)
     other = replace(searched, params=searched.params.model_copy(update={"seed": 8}))
     assert tune(other, Budget(1, None), STORAGE).trials == 1
-    assert len(optuna.get_all_study_names(STORAGE)) == 2
+    with open_storage(STORAGE) as storage:
+        assert len(optuna.get_all_study_names(storage)) == 2
 
 
 def test_command_writes_the_best_parameters(searched: Project, capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,7 +95,7 @@ def test_many_predictions_too_old_are_deleted_few_at_a_time(
     with engine.begin() as connection:
         connection.execute(insert(PREDICTIONS), [old] * 7)
     again = serve()
-    again.predict(ROW)
+    assert again.predict(ROW).is_success
     wait_until(lambda: len(read_log(engine)) == 2)
 
 

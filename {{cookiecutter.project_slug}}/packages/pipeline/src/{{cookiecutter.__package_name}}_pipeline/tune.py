@@ -2,7 +2,8 @@
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -80,39 +81,40 @@ def tune(project: Project, budget: Budget, storage: str) -> Tuned:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     rows = load_dataset(read_table(project.paths.train), project.contract)
     metric = next(iter(project.metrics))
-    study = optuna.create_study(
-        storage=prepare_storage(storage),
-        study_name=f"{metric}-{sign(project)}",
-        direction="minimize" if project.metrics[metric].less_is_better else "maximize",
-        sampler=optuna.samplers.TPESampler(seed=project.params.seed),
-        pruner=optuna.pruners.MedianPruner(n_warmup_steps=1),
-        load_if_exists=True,
-    )
-    if BEFORE not in study.user_attrs:
-        study.set_user_attr(BEFORE, cross_validate(project, rows, project.params.train))
-    with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("Tuning", total=budget.trials)
-
-        def show(study: optuna.Study, _: optuna.trial.FrozenTrial) -> None:
-            best = f" {metric} {study.best_value:.6g}" if finished(study) else ""
-            bar.update(task, advance=1, description=f"Tuning{best}")
-
-        study.optimize(
-            partial(score, project=project, rows=rows),
-            n_trials=budget.trials,
-            timeout=None if budget.minutes is None else budget.minutes * 60,
-            callbacks=[show],
-            catch=(ProjectError,),
+    with open_storage(storage) as database:
+        study = optuna.create_study(
+            storage=database,
+            study_name=f"{metric}-{sign(project)}",
+            direction="minimize" if project.metrics[metric].less_is_better else "maximize",
+            sampler=optuna.samplers.TPESampler(seed=project.params.seed),
+            pruner=optuna.pruners.MedianPruner(n_warmup_steps=1),
+            load_if_exists=True,
         )
-    if not finished(study):
-        raise DataError(
-            f"none of {len(study.trials)} trials has succeeded; narrow the ranges under tune in params.yaml"
-        )
-    plot_history(study, metric, PLOT)
-    before, sign_of = float(study.user_attrs[BEFORE]), -1 if project.metrics[metric].less_is_better else 1
-    better = sign_of * study.best_value > sign_of * before
-    best = study.best_params if better else current(project)
-    return Tuned(metric, before, study.best_value if better else before, best, len(study.trials))
+        if BEFORE not in study.user_attrs:
+            study.set_user_attr(BEFORE, cross_validate(project, rows, project.params.train))
+        with Progress(console=Console(stderr=True)) as bar:
+            task = bar.add_task("Tuning", total=budget.trials)
+
+            def show(study: optuna.Study, _: optuna.trial.FrozenTrial) -> None:
+                best = f" {metric} {study.best_value:.6g}" if finished(study) else ""
+                bar.update(task, advance=1, description=f"Tuning{best}")
+
+            study.optimize(
+                partial(score, project=project, rows=rows),
+                n_trials=budget.trials,
+                timeout=None if budget.minutes is None else budget.minutes * 60,
+                callbacks=[show],
+                catch=(ProjectError,),
+            )
+        if not finished(study):
+            raise DataError(
+                f"none of {len(study.trials)} trials has succeeded; narrow the ranges under tune in params.yaml"
+            )
+        plot_history(study, metric, PLOT)
+        before, sign_of = float(study.user_attrs[BEFORE]), -1 if project.metrics[metric].less_is_better else 1
+        better = sign_of * study.best_value > sign_of * before
+        best = study.best_params if better else current(project)
+        return Tuned(metric, before, study.best_value if better else before, best, len(study.trials))
 
 
 def score(trial: optuna.Trial, project: Project, rows: Dataset) -> float:
@@ -202,12 +204,18 @@ def sign(project: Project) -> str:
     return digest.hexdigest()[:12]
 
 
-def prepare_storage(storage: str) -> str:
-    """Return the address of a database, whose folder exists if it is a file."""
-    database = make_url(storage).database
-    if storage.startswith("sqlite") and database:
+@contextmanager
+def open_storage(address: str) -> Iterator[optuna.storages.RDBStorage]:
+    """Yield the database of the studies, and close it; the folder of a file is made."""
+    database = make_url(address).database
+    if address.startswith("sqlite") and database:
         Path(database).parent.mkdir(parents=True, exist_ok=True)
-    return storage
+    storage = optuna.storages.RDBStorage(address)
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
