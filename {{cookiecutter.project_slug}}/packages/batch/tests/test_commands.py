@@ -18,8 +18,10 @@ def config(model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_score_writes_tables_and_says_how_many_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in.csv").write_text("length,count,colour,ready\n1,2,red,true\n99,2,red,true\n")
-    assert main(["score", "in.csv", "out.parquet"]) == 0
-    assert "1 rows predicted, 1 rejected" in capsys.readouterr().err
+    assert main(["score", "in.csv", "out.parquet"]) == 1
+    assert "1 of 2 rows of in.csv are rejected, 50.00%; the share" in " ".join(capsys.readouterr().err.split())
+    assert main(["score", "in.csv", "out.parquet", "--max-rejected", "0.5"]) == 0
+    assert "1 of 2 rows predicted, 1 rejected" in capsys.readouterr().err
     assert {path.name for path in tmp_path.glob("out.*")} == {"out.parquet", "out.rejects.csv"}
 
 

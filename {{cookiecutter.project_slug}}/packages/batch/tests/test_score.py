@@ -11,7 +11,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-from {{ cookiecutter.__package_name }}_batch.score import score
+from {{ cookiecutter.__package_name }}_batch.dialect import Dialect
+from {{ cookiecutter.__package_name }}_batch.score import Scored, score
 from {{ cookiecutter.__package_name }}_predict import DataError, Model
 
 PACKAGE = Model.__module__.partition(".")[0]
@@ -97,7 +98,7 @@ def test_score_passes_other_columns_on_as_they_are(model: Model, source: Path, t
     ("text", "message"),
     [
         ("length,count,colour,ready\n", "has no rows"),
-        ("length,count,colour,ready\n99,1,red,true\n", "has 1 rows that all break the contract .*found '99'"),
+        ("length,count,colour,ready\n99,1,red,true\n", "1 of 1 rows of .* are rejected, 100.00%; .*found '99'"),
         ("length,count,colour\n1,2,red\n", "column 'ready' is missing"),
         ("length,count,colour,ready,prediction\n1,2,red,true,x\n", "already has a column 'prediction'"),
     ],
@@ -109,6 +110,35 @@ def test_score_refuses_a_source_it_cannot_use(
     with pytest.raises(DataError, match=message):
         score(model, source, tmp_path / "out.csv", tmp_path / "rejects.csv")
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_score_with_too_many_rejected_rows_writes_their_reasons_alone(
+    model: Model, source: Path, tmp_path: Path
+) -> None:
+    sink, rejects = tmp_path / "out.csv", tmp_path / "rejects.csv"
+    with pytest.raises(
+        DataError, match="1 of 3 rows of .* are rejected, 33.33%; the share allowed is 30.00%; length: 1"
+    ):
+        score(model, source, sink, rejects, max_rejected=0.3)
+    assert not sink.exists()
+    assert pa_csv.read_csv(rejects).num_rows == 1
+    assert score(model, source, sink, rejects, max_rejected=0.34).share == pytest.approx(1 / 3)
+
+
+def test_column_that_is_invalid_throughout_is_one_sentence(model: Model, source: Path, tmp_path: Path) -> None:
+    source.write_text("length,count,colour,ready\n" + "1,2,pink,true\n" * 1000)
+    with pytest.raises(
+        DataError, match="in.csv: colour is invalid in each of the first 1000 rows; the first: colour: fou"
+    ):
+        score(model, source, tmp_path / "out.csv", tmp_path / "rejects.csv")
+    assert sorted(path.name for path in tmp_path.glob("*.csv")) == ["in.csv"]
+
+
+def test_line_breaks_in_values_are_taken_where_they_are_allowed(model: Model, source: Path, tmp_path: Path) -> None:
+    source.write_text('note,length,count,colour,ready\n"two\nlines",1,,red,true\nx,1,,red,true\n')
+    sink, rejects = tmp_path / "out.csv", tmp_path / "rejects.csv"
+    assert score(model, source, sink, rejects) == Scored(1, 2)
+    assert score(model, source, sink, rejects, dialect=Dialect(newlines=True)) == Scored(2, 0)
 
 
 def test_score_refuses_an_absent_source(model: Model, tmp_path: Path) -> None:
@@ -175,7 +205,7 @@ def test_score_on_a_full_disk_leaves_the_old_output(model_path: Path, source: Pa
         file.writelines("id,1,2,red,true\n" for _ in range(5000))
     program = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000));"
-        "from {{ cookiecutter.__package_name }}_predict.cli import main; sys.exit(main())"
+        "from penguins_predict.cli import main; sys.exit(main())"
     )
     command = [sys.executable, "-c", program, "score", str(source), "out.csv", "--model", str(model_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

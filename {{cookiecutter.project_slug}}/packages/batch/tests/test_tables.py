@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from {{ cookiecutter.__package_name }}_batch.dialect import PLAIN, Dialect
 from {{ cookiecutter.__package_name }}_batch.readers import read_batches, table_suffix
 from {{ cookiecutter.__package_name }}_batch.tables import check_batch, decode, encode, to_records
 from {{ cookiecutter.__package_name }}_predict import Contract, DataError
@@ -33,11 +34,13 @@ VALUES = [
     ("ready", False),
 ]
 
+LINE_BREAKS = Dialect(newlines=True)
 
-def read(data: bytes, name: str) -> tuple[list[pa.RecordBatch], list[str]]:
+
+def read(data: bytes, name: str, dialect: Dialect = PLAIN) -> tuple[list[pa.RecordBatch], list[str]]:
     """Return the batches of a file's content, and the reasons for its malformed lines."""
     malformed: list[str] = []
-    return [batch for batch, _ in read_batches(io.BytesIO(data), name, malformed.append)], malformed
+    return [batch for batch, _ in read_batches(io.BytesIO(data), name, malformed.append, dialect)], malformed
 
 
 @pytest.mark.parametrize(("name", "value"), VALUES)
@@ -66,7 +69,7 @@ def test_a_value_is_judged_alike_in_json_and_in_tables(name: str, value: object,
 )
 def test_texts_of_csv_become_values(name: str, texts: list[str], expected: list[float], contract: Contract) -> None:
     lines = [",".join(f'"{value}"' for value in (ROW | {name: text}).values()) for text in texts]
-    (batch,), _ = read("\n".join([",".join(ROW), *lines]).encode(), "a.csv")
+    (batch,), _ = read("\n".join([",".join(ROW), *lines, ""]).encode(), "a.csv")
     checked = check_batch(batch, contract.features, "a.csv")
     np.testing.assert_array_equal(checked.columns[name], expected)
 
@@ -112,7 +115,7 @@ def test_row_with_two_problems_names_both(contract: Contract) -> None:
 
 
 def test_csv_keeps_texts_quotes_and_line_breaks() -> None:
-    (batch,), _ = read('\ufeffa,b\n007,"x, ""y""\nz"\nNA,\n'.encode(), "a.csv")
+    (batch,), _ = read('\ufeffa,b\n007,"x, ""y""\nz"\nNA,\n'.encode(), "a.csv", LINE_BREAKS)
     assert batch.to_pylist() == [{"a": "007", "b": 'x, "y"\nz'}, {"a": "NA", "b": ""}]
 
 
@@ -124,8 +127,10 @@ def test_text_that_means_missing_may_be_a_category_all_the_same(contract: Contra
 
 
 def test_csv_header_may_hold_line_breaks_and_a_doubled_name_is_still_found() -> None:
-    (batch,), _ = read(b'"a\nb",c\n007,x\n', "a.csv")
+    (batch,), _ = read(b'"a\nb",c\n007,x\n', "a.csv", LINE_BREAKS)
     assert batch.to_pylist() == [{"a\nb": "007", "c": "x"}]
+    with pytest.raises(DataError, match="has a line break in its header, .*; correct it, or allow them"):
+        read(b'"a\nb",c\n007,x\n', "a.csv")
     with pytest.raises(DataError, match="has the header"):
         read(b'"a\nb",c,c\n1,2,3\n', "a.csv")
 

@@ -17,6 +17,10 @@ def score(
     on_error: Annotated[
         Literal["reject", "stop"], typer.Option(help="Set rejected rows aside, or stop before writing anything.")
     ] = "reject",
+    max_rejected: Annotated[
+        float, typer.Option(min=0, max=1, help="The share of rejected rows beyond which SINK is not written.")
+    ] = 0.05,
+    newlines: Annotated[bool, typer.Option("--newlines", help="Values in quotes may contain line breaks.")] = False,
     model: Annotated[Path | None, typer.Option("--model", help="The model file; by default, paths.model.")] = None,
 ) -> None:
     """Predict for each row of a table of any size; the outputs are written atomically."""
@@ -25,6 +29,7 @@ def score(
 
     from {{ cookiecutter.__package_name }}_predict.commands import load_model
 
+    from .dialect import Dialect
     from .score import score as score_table
 
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that partial files are removed
@@ -38,6 +43,9 @@ def score(
             sink,
             rejects,
             on_error=on_error,
+            max_rejected=max_rejected,
+            dialect=Dialect(newlines=newlines),
             progress=lambda share: progress.update(task, completed=share),
         )
-    console.print(f"{scored.predicted} rows predicted, {scored.rejected} rejected")
+    total = scored.predicted + scored.rejected
+    console.print(f"{scored.predicted} of {total} rows predicted, {scored.rejected} rejected")

@@ -34,7 +34,7 @@ class Dialect(BaseModel):
     thousands: Literal[",", ".", " ", "'"] | None = None
     dates: dict[str, str] = {}
     missing: tuple[str, ...] = ()
-    newlines: bool = True
+    newlines: bool = False
 
 
 PLAIN = Dialect()

@@ -2,25 +2,23 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
+from .blocks import MOST_SHOWN, read_blocks
 from .dialect import PLAIN, Dialect
 
 SUFFIXES = (".csv", ".parquet")
 ROWS_PER_BATCH = 1 << 16
-BYTES_PER_BLOCK = 1 << 20
-MAX_LINE_SHOWN = 80
 
 
 def table_suffix(name: str) -> str:
@@ -47,8 +45,8 @@ def read_batches(
     Args:
         file: the file, seekable.
         name: its name, whose suffix determines the format.
-        malformed: called with a reason for each CSV line with too many or too few columns, and for each row with a line
-            break where the dialect allows none; they are skipped.
+        malformed: called with a reason for each CSV line with too many or too few columns, and for each line of a value
+            with line breaks where the dialect allows none; they are skipped.
         dialect: how a CSV file is written; its values stay as they are (see `translate`).
 
     Raises:
@@ -94,34 +92,39 @@ def _csv_batches(
         raise DataError(
             f"{name} has the header {header}; expected a first line with the names of its columns, each once"
         )
+    if not dialect.newlines and any(re.search(r"[\r\n]", column) for column in header):
+        raise DataError(
+            f"{name} has a line break in its header, {header!s:.80}; correct it, or allow them (source.newlines)"
+        )
     file.seek(0)
+    invalid = 0
 
     def skip(row: pa_csv.InvalidRow) -> str:
-        malformed(f"found {row.actual_columns} columns, expected {row.expected_columns}: {row.text[:MAX_LINE_SHOWN]}")
+        nonlocal invalid
+        invalid += 1
+        for line in filter(None, re.split(r"[\r\n]", row.text)):
+            malformed(f"found {row.actual_columns} columns, expected {row.expected_columns}: {line[:MOST_SHOWN]}")
         return "skip"
 
-    reader = pa_csv.open_csv(
-        file,
-        read_options=pa_csv.ReadOptions(block_size=BYTES_PER_BLOCK, encoding=dialect.encoding),
-        parse_options=pa_csv.ParseOptions(
-            delimiter=dialect.separator, newlines_in_values=dialect.newlines, invalid_row_handler=skip
-        ),
-        convert_options=pa_csv.ConvertOptions(
-            column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
-        ),
+    parsing = pa_csv.ParseOptions(
+        delimiter=dialect.separator, newlines_in_values=dialect.newlines, invalid_row_handler=skip
     )
-    for batch in reader:
-        yield batch if dialect.newlines else _skip_breaks(batch, malformed), file.tell() / size
-
-
-def _skip_breaks(batch: pa.RecordBatch, malformed: Callable[[str], None]) -> pa.RecordBatch:
-    """Leave out the rows with a line break in a value: a quote that is not closed swallows the lines that follow."""
-    broken = np.zeros(batch.num_rows, dtype=bool)
-    for column in batch.columns:
-        broken |= pc.match_substring_regex(column, r"[\r\n]").to_numpy(zero_copy_only=False)
-    for row in batch.filter(pa.array(broken)).to_pylist():
-        malformed(f"found a line break in a value, which source.newlines does not allow: {str(row)[:MAX_LINE_SHOWN]}")
-    return batch.filter(pa.array(~broken))
+    texts = pa_csv.ConvertOptions(column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False)
+    named = False
+    for block, rows in read_blocks(file, name, dialect, malformed):
+        invalid = 0
+        # the first block has the header; a block fits into memory twice
+        reading = pa_csv.ReadOptions(
+            use_threads=False, block_size=len(block) + 1, column_names=header if named else None
+        )
+        table = pa_csv.read_csv(pa.BufferReader(block), reading, parsing, texts)
+        if (found := table.num_rows + invalid + (not named)) != rows:
+            raise DataError(
+                f"{name} has a part with {rows} rows, of which {found} were read; report this, with the file"
+            )
+        named = True
+        for batch in table.combine_chunks().to_batches():
+            yield batch, file.tell() / size
 
 
 def _parquet_batches(file: IO[bytes], name: str) -> Iterator[tuple[pa.RecordBatch, float]]:

@@ -12,8 +12,11 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
+from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
 from .tables import Checked, as_texts
+
+MANY = 1000  # rows
 
 
 class Rejects:
@@ -46,9 +49,19 @@ class Rejects:
             batch: the rows.
             checked: the result of checking them.
             rows_before: how many rows of the source precede the batch.
+
+        Raises:
+            DataError: the source begins with many rows in none of which a field is valid: one sentence says more than
+                a line for each row.
         """
         self.write_malformed(source)
         self.fields.update(checked.refused)
+        if not rows_before and batch.num_rows >= MANY:
+            for name in (name for name, count in checked.refused.items() if count == batch.num_rows):
+                raise DataError(
+                    f"{source}: {name} is invalid in each of the first {batch.num_rows} rows; the first: "
+                    f"{checked.reasons[0]}; correct the column, or what schema.yaml says of it"
+                )
         if indices := sorted(checked.reasons):
             bad = batch.take(pa.array(indices))
             reasons = [checked.reasons[index] for index in indices]

@@ -18,6 +18,7 @@ from {{ cookiecutter.__package_name }}_predict.encoding import Encoded
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
+from .dialect import PLAIN, Dialect
 from .readers import read_batches, readable, table_suffix
 from .rejected_rows import Rejects, rejects_file
 from .tables import Checked, check_batch, encode
@@ -30,10 +31,15 @@ WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 
 
 @dataclass(frozen=True)
 class Scored:
-    """How many rows were predicted, and how many were rejected."""
+    """How many rows were predicted, and how many were rejected; together, these are all rows of the source."""
 
     predicted: int
     rejected: int
+
+    @property
+    def share(self) -> float:
+        """The share of the rejected rows."""
+        return self.rejected / (self.predicted + self.rejected)
 
 
 def score(
@@ -43,6 +49,8 @@ def score(
     rejects: Path | None = None,
     *,
     on_error: OnError = "reject",
+    max_rejected: float = 1.0,
+    dialect: Dialect = PLAIN,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Scored:
     """Predict for each row of a table, and write a table with the same columns plus the predictions.
@@ -54,14 +62,17 @@ def score(
     Args:
         model: the model.
         source: a CSV or Parquet file.
-        sink: the file to write, CSV or Parquet by its suffix; it appears last.
+        sink: the file to write, CSV or Parquet by its suffix.
         rejects: a CSV file for rejected rows, which has only its header if there are none; by default, the sink's name
             with the suffix `.rejects.csv`.
         on_error: whether a rejected row is set aside, or stops the run before anything is written.
+        max_rejected: the share of rejected rows beyond which the sink is not written, only the rejects.
+        dialect: how a CSV file is written.
         progress: called with the share that is done.
 
     Raises:
-        DataError: a file cannot be read or written, a column is missing, or a row is rejected and `on_error` is `stop`.
+        DataError: a file cannot be read or written, a column is missing, a row is rejected and `on_error` is `stop`, or
+            too many are.
     """
     table_suffix(sink.name)
     rejects = rejects or sink.with_suffix(".rejects.csv")
@@ -70,21 +81,30 @@ def score(
     if len({path.resolve() for path in (source, sink, rejects)}) < 3:
         raise DataError(f"{source}, {sink} and {rejects} must be three different files; name another output")
     predicted = 0
-    with whole_file(sink) as out, rejects_file(rejects, list(model.contract.features)) as bad:
-        with contextlib.ExitStack() as stack:
+    with whole_file(sink) as out:
+        with rejects_file(rejects, list(model.contract.features)) as bad, contextlib.ExitStack() as stack:
             writer = None
-            for batch, share in _predictions(model, source, bad, on_error):
+            for batch, share in _predictions(model, source, bad, on_error, dialect):
                 writer = writer or stack.enter_context(_writer(out, sink, batch.schema))
                 writer.write(batch)
                 predicted += batch.num_rows
                 progress(share)
-        if not predicted:
-            found = f"{bad.count} rows that all break the contract ({bad.first})" if bad.count else "no rows"
-            raise DataError(f"{source} has {found}; expected at least one to predict")
-        return Scored(predicted, bad.count)
+            if not predicted and not bad.count:
+                raise DataError(f"{source} has no rows; expected at least one to predict")
+        scored = Scored(predicted, bad.count)
+        if not predicted or scored.share > max_rejected:
+            fields = "".join(f"; {name}: {count}" for name, count in bad.fields.most_common() if count)
+            raise DataError(
+                f"{bad.count} of {predicted + bad.count} rows of {source} are rejected, {scored.share:.2%}; the share "
+                f"allowed is {max_rejected:.2%}{fields}; the first: {bad.first}; {rejects} has the reasons, {sink} is "
+                "not written"
+            )
+    return scored
 
 
-def _predictions(model: Model, source: Path, bad: Rejects, on_error: OnError) -> Iterator[tuple[pa.RecordBatch, float]]:
+def _predictions(
+    model: Model, source: Path, bad: Rejects, on_error: OnError, dialect: Dialect
+) -> Iterator[tuple[pa.RecordBatch, float]]:
     """Yield the accepted rows of each batch with their predictions, and the share of the source that has been read."""
 
     def predict(item: tuple[pa.RecordBatch, float]) -> tuple[pa.RecordBatch, float, Checked, pa.RecordBatch]:
@@ -95,7 +115,7 @@ def _predictions(model: Model, source: Path, bad: Rejects, on_error: OnError) ->
 
     rows = 0
     with _open(source) as file, ThreadPoolExecutor(WORKERS) as pool:
-        batches = read_batches(file, source.name, bad.add_malformed)
+        batches = read_batches(file, source.name, bad.add_malformed, dialect)
         for batch, share, checked, predicted in _map_ahead(pool, predict, batches):
             bad.write(source.name, batch, checked, rows)
             _stop_at_reject(bad, on_error)

@@ -1,5 +1,6 @@
 """Find out how a CSV file is written, from its first rows."""
 
+import codecs
 import csv
 from collections import Counter
 from pathlib import Path
@@ -78,9 +79,10 @@ def detect_dialect(path: Path) -> Dialect:
         raise DataError(f"{path} cannot be read ({error.strerror}); expected a CSV or Parquet file") from error
     encoding = _find_encoding(head)
     text = head.decode("utf-8-sig" if encoding == "utf-8" else encoding, errors="ignore")
-    dialect = Dialect(encoding=encoding, separator=_find_separator(text))
-    table = read_source(path, dialect).slice(0, ROWS)
-    columns = [column.combine_chunks() for column in table.columns]
+    dialect = Dialect(encoding=encoding, separator=_find_separator(text), newlines=True)
+    table = read_source(path, dialect)
+    newlines = any(pc.any(pc.match_substring_regex(column, r"[\r\n]")).as_py() for column in table.columns)
+    columns = [column.slice(0, ROWS).combine_chunks() for column in table.columns]
     missing = tuple(mark for mark in MARKS if any(_is_mark(column, mark) for column in columns))
     plain = [_present(column, missing) for column in columns]
     decimal: Literal[".", ","] = "," if any(_has_comma_decimals(column, dialect.separator) for column in plain) else "."
@@ -92,7 +94,8 @@ def detect_dialect(path: Path) -> Dialect:
         for name, column in zip(table.column_names, plain, strict=True)
         if (form := find_format(column)) is not None
     }
-    return dialect.model_copy(update={"decimal": decimal, "thousands": thousands, "missing": missing, "dates": dates})
+    found = {"decimal": decimal, "thousands": thousands, "missing": missing, "dates": dates, "newlines": newlines}
+    return dialect.model_copy(update=found)
 
 
 def find_format(column: pa.Array) -> str | None:
@@ -104,6 +107,8 @@ def find_format(column: pa.Array) -> str | None:
 
 
 def _find_encoding(head: bytes) -> str:
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
     try:
         head.decode("utf-8")
     except UnicodeDecodeError as error:

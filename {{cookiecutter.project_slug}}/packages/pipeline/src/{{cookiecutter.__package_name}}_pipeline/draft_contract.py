@@ -95,7 +95,7 @@ def draft_contract(
         if name is not None and name not in table.column_names:
             raise DataError(f"{source} has no column {name!r}; expected one of {', '.join(table.column_names)}")
     columns = {name: TableColumn(name, table.column(name), dialect) for name in table.column_names}
-    notes = list[str]()
+    notes = ["line breaks: values in quotes contain some, see source.newlines"] if dialect.newlines else []
     keys = {kind: name for kind, name in (("time", time), ("group", group)) if name}
     goal, counts = _draft_target(columns.pop(target), problem, notes)
     features: dict[str, dict[str, Any]] = {}

@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from {{ cookiecutter.__package_name }}_batch.dialect import Dialect
 from {{ cookiecutter.__package_name }}_batch.readers import read_batches
 from {{ cookiecutter.__package_name }}_batch.tables import NULLS
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_records.log_reader import read_window
 
+LINE_BREAKS = Dialect(newlines=True)  # as `score` writes tables
 PREDICTION = "prediction"
 PROBABILITY = "probability_"
 
@@ -125,7 +127,7 @@ def read_table(path: Path) -> pa.Table:
     malformed = list[str]()
     try:
         with path.open("rb") as file:
-            batches = [batch for batch, _ in read_batches(file, path.name, malformed.append)]
+            batches = [batch for batch, _ in read_batches(file, path.name, malformed.append, LINE_BREAKS)]
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); expected a CSV or Parquet file") from error
     if malformed:
