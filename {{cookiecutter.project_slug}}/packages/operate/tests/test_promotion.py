@@ -1,12 +1,17 @@
 """Promotion, release and rollback: only what is no worse goes on, one step replaces the live file, one goes back."""
 
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from {{ cookiecutter.__package_name }}_operate.dvc_store import load_model
+from {{ cookiecutter.__package_name }}_operate.settings import load_lifecycle
+from {{ cookiecutter.__package_name }}_operate.versions import release
 from {{ cookiecutter.__package_name }}_operate.versions.registry import PROMOTE, Registry, tag_stage
 from {{ cookiecutter.__package_name }}_pipeline.project import CONFIG
 from {{ cookiecutter.__package_name }}_predict.model import Model
@@ -175,7 +180,7 @@ def test_model_damaged_in_cache_and_remote_does_not_go_live(call: Run) -> None:
         path.write_bytes(path.read_bytes()[:-1])
     assert "error: " in call("release", code=1)
     assert LIVE.read_bytes() == b"the model before"
-    assert list(LIVE.parent.iterdir()) == [LIVE]
+    assert sorted(LIVE.parent.iterdir()) == [LIVE.parent / ".release.lock", LIVE]
 
 
 @pytest.mark.usefixtures("promoted")
@@ -201,6 +206,40 @@ def test_rollback_goes_back_through_the_stage_and_is_recorded(call: Run) -> None
     assert last["facts"]["from"] == "v0.2.0"
     assert call("release").startswith("nothing to do: v0.1.0")
     assert "it went wrong" in call("history")
+
+
+@pytest.mark.usefixtures("promoted")
+def test_release_that_overlaps_a_rollback_does_not_undo_it(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    call("release")
+    train_again(seed=8)
+    call("register", "--reason", "seed")
+    assign("v0.2.0")
+    settings, load, slow = load_lifecycle("production"), release._load, [1.0]
+
+    def load_slowly(*arguments: Any) -> Any:
+        time.sleep(slow.pop() if slow else 0)  # the first caller has read the stage, and takes its time
+        return load(*arguments)
+
+    monkeypatch.setattr(release, "_load", load_slowly)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(release.release, "production", settings)
+        time.sleep(0.3)
+        second = pool.submit(release.rollback, "production", "it went wrong", settings, None)
+        assert (first.result().version, second.result().version) == ("v0.2.0", "v0.1.0")
+    assert live_version() == version_of("v0.1.0")
+
+
+@pytest.mark.usefixtures("promoted")
+def test_release_does_not_wait_for_another_for_ever(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release, "PATIENCE", 0.1)
+    with release.one_at_a_time(load_lifecycle("production")):
+        assert "another release or rollback has been running for 0 seconds; wait for it" in call("release", code=1)
+
+
+@pytest.mark.usefixtures("promoted")
+def test_reason_with_control_characters_is_refused(call: Run) -> None:
+    printed = call("rollback", "--reason", "it went\x1ewrong\x00", code=1)
+    assert "found control characters in the reason 'it went\\x1ewrong\\x00'; expected a line of text" in printed
 
 
 @pytest.mark.usefixtures("promoted")

@@ -238,8 +238,15 @@ def test_what_a_killed_run_has_taken_over_is_published_by_the_next_unless_the_br
     shutil.copytree(".", "../copy")
     pending = git("for-each-ref", "--format=%(objectname)", "refs/retraining/heads")
     Path("reports/metrics.json").write_text(git("show", f"{pending}:reports/metrics.json"))  # as a merge that is killed
+    for name, said in (("reports/metrics.json", "differs from the commit: reports/metrics.json"), ("x y ü", "x y ü")):
+        merged = Path(name).read_bytes() if Path(name).exists() else b""
+        Path(name).write_text("work of a person")
+        assert said in call("retrain", code=1)
+        assert Path(name).read_text() == "work of a person"
+        Path(name).write_bytes(merged) if merged else Path(name).unlink()
     Path(".git/index.lock").touch()
-    monkeypatch.setattr(publish, "PATIENCE", 0.2)
+    assert "was killed and left .git/index.lock; wait for it, or remove the file" in call("retrain", code=1)
+    Path(".git/index.lock").unlink()
     assert "v0.1.0 on main, live at" in call("retrain")
     assert git("rev-parse", "HEAD~1") == before
     assert Model.load(LIVE).version == Model.load("models/model.onnx").version

@@ -84,6 +84,27 @@ def test_ingest_takes_the_files_of_a_pattern_and_of_partitions(take: Take, tmp_p
         take(str(tmp_path / "given"), "*.parquet")
 
 
+@pytest.mark.parametrize("name", ["b.csv.gz", "b.TSV", "more/b.xlsx"])
+def test_table_that_is_not_read_is_not_passed_over(name: str, take: Take, tmp_path: Path) -> None:
+    for path in (tmp_path / "given" / "a.csv", tmp_path / "given" / name, tmp_path / "given" / "notes.txt"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a\n1\n")
+    with pytest.raises(
+        DataError, match=f"has tables that are not read: {name}; convert them to .csv or .parquet, or name"
+    ):
+        take(str(tmp_path / "given"))
+    assert take(str(tmp_path / "given"), "*.csv") == ["a.csv"]
+
+
+def test_run_that_is_killed_between_its_steps_loses_nothing(take: Take, tmp_path: Path) -> None:
+    assert take("source.csv") == ["source.csv"]
+    Path("data/raw").rename("data/.raw.before")  # as if it had been killed before the next step
+    with pytest.raises(DataError, match="cannot be read"):
+        take(str(tmp_path / "none.csv"))
+    assert Path("data/raw/source.csv").exists()
+    assert not Path("data/.raw.before").exists()
+
+
 def test_source_of_the_team_may_return_tables_of_arrow(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

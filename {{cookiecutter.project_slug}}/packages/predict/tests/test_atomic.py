@@ -1,6 +1,8 @@
 """Files appear whole, in one step, or not at all."""
 
+import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -27,3 +29,16 @@ def test_file_whose_writing_fails_leaves_what_was_there(tmp_path: Path) -> None:
         file.write(b"new"[: 1 // 0])
     assert [name.name for name in tmp_path.iterdir()] == ["model.onnx"]
     assert path.read_bytes() == b"old"
+
+
+def test_what_a_killed_process_has_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    path = tmp_path / "model[1].onnx"
+    names = {"old": f".{path.name}.{'a' * 32}.partial", "new": f".{path.name}.{'b' * 32}.partial"}
+    other = f".another.onnx.{'c' * 32}.partial"
+    for name in (*names.values(), other):
+        (tmp_path / name).write_bytes(b"half")
+    for name in (names["old"], other):
+        os.utime(tmp_path / name, (time.time() - 90_000,) * 2)
+    with whole_file(path) as file:
+        file.write(b"whole")
+    assert {entry.name for entry in tmp_path.iterdir()} == {path.name, names["new"], other}

@@ -130,6 +130,21 @@ def test_example_lies_in_a_narrow_range() -> None:
     assert contract.check([contract.example()]) == [contract.example()]
 
 
+def test_message_stays_short_whatever_the_input(tmp_path: Path) -> None:
+    path = tmp_path / "schema.yaml"
+    path.write_text(FEATURES.replace("number", "x" * 1_000_000) + TARGET)
+    with pytest.raises(ConfigError) as refused:
+        load_contract(path)
+    said = str(refused.value)
+    assert len(said) < 4010
+    assert "schema.yaml:2: features.a: Input tag" in said[:200]
+    many = {f"column {index} {'x' * 200}": {"type": "number"} for index in range(2000)}
+    wide = Contract.model_validate({"features": many, "target": {"b": {"type": "number"}}})
+    with pytest.raises(DataError, match="and 1981 more$") as unknown:
+        wide.check([{"nothing": 1}])
+    assert len(str(unknown.value)) < 4010
+
+
 def test_problems_beyond_twenty_are_counted(contract: Contract) -> None:
     with pytest.raises(DataError, match="and 5 more"):
         contract.check([{**ROW, "length": 99}] * 25)

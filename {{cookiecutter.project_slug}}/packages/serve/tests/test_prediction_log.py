@@ -183,6 +183,25 @@ def test_predictions_that_cannot_be_written_at_the_end_are_told(start: Start, tm
     assert lost["rows"] == 2
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a file that is open")
+@pytest.mark.parametrize("replaced", [False, True])
+def test_log_whose_file_vanishes_is_begun_anew(serve: Serve, tmp_path: Path, engine: Engine, *, replaced: bool) -> None:
+    service = serve()
+    service.predict(ROW)
+    wait_until(lambda: service.count("prediction_log_rows_total") == 1)
+    file = tmp_path / "var" / "predictions.db"
+    for path in file.parent.glob("predictions.db*"):
+        path.rename(path.with_name(f"old-{path.name}"))
+    if replaced:
+        file.touch()
+    for _ in range(10):
+        assert service.predict(ROW).is_success
+    wait_until(lambda: service.count("prediction_log_rows_total") == 11)
+    assert len(read_log(engine)) == 10
+    assert service.count("prediction_log_failures_total") == 1
+    assert service.get("/stats").json()["rows"] == 10
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of another process can be changed on Linux alone")
 def test_full_disk_costs_no_request_and_the_log_recovers(start: Start, engine: Engine, model_path: Path) -> None:
     running = start("serve", prediction_log={"queue_rows": 3000, "retention_days": None})

@@ -90,7 +90,7 @@ def _csv_batches(
     text.detach()
     if not header or len(set(header)) < len(header):
         raise DataError(
-            f"{name} has the header {header}; expected a first line with the names of its columns, each once"
+            f"{name} has the header {header!s:.80}; expected a first line with the names of its columns, each once"
         )
     if not dialect.newlines and any(re.search(r"[\r\n]", column) for column in header):
         raise DataError(

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.encoding import Encoded, Encoder
-from {{ cookiecutter.__package_name }}_predict.errors import DataError
+from {{ cookiecutter.__package_name }}_predict.errors import DataError, list_names
 from {{ cookiecutter.__package_name }}_predict.fields import (
     LONGEST_VALUE,
     MISSING,
@@ -73,7 +73,7 @@ def check_batch(batch: pa.RecordBatch, fields: Fields, name: str) -> Checked:
     """
     if absent := [column for column in fields if column not in batch.schema.names]:
         raise DataError(
-            f"column {absent[0]!r} is missing from {name}; expected: {', '.join(fields)}; "
+            f"column {absent[0]!r} is missing from {name}; expected: {list_names(fields)}; "
             "correct the source or schema.yaml"
         )
     columns, reasons, refused = dict[str, Values](), dict[int, str](), {}

@@ -14,11 +14,34 @@ class GitError(ProjectError):
 
 
 def git(*arguments: str, cwd: Path | None = None, text: str = "") -> str:
-    """Run a git command with `text` as its standard input, and return its output.
+    """Run a git command with `text` as its standard input, and return its output, without spaces around it.
 
     Raises:
         GitError: the command failed; the message includes git's own.
     """
+    return _run(*arguments, cwd=cwd, text=text).strip()
+
+
+def list_paths(*arguments: str, cwd: Path | None = None) -> list[str]:
+    """Return the paths that a git command prints with `-z`, which quotes none of them."""
+    return [path for path in _run(*arguments, "-z", cwd=cwd).split("\0") if path]
+
+
+def list_changes(cwd: Path | None = None) -> list[str]:
+    """Return the paths that differ from the commit or are not tracked, each file by itself."""
+    entries = list_paths("status", "--porcelain", "--no-renames", "--untracked-files=all", cwd=cwd)
+    return [entry[3:] for entry in entries]
+
+
+def read_blob(revision: str, path: str) -> bytes | None:
+    """Return the content of a file in a commit; None if it does not have the file."""
+    if not git("ls-tree", revision, "--", path):
+        return None
+    command = ["git", "cat-file", "blob", f"{revision}:{path}"]
+    return subprocess.run(command, capture_output=True, check=True).stdout  # noqa: S603
+
+
+def _run(*arguments: str, cwd: Path | None = None, text: str = "") -> str:
     # no password prompt, which nobody would answer; messages in English, whatever the user's locale
     environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     try:
@@ -36,7 +59,7 @@ def git(*arguments: str, cwd: Path | None = None, text: str = "") -> str:
         raise GitError("git is not installed, but model versions are git tags; install it") from error
     if done.returncode:
         raise GitError(f"git {' '.join(arguments[:2])}: {' '.join(done.stderr.split()) or 'it printed no reason'}")
-    return done.stdout.strip()
+    return done.stdout
 
 
 def read_commit(revision: str) -> str:
@@ -88,9 +111,9 @@ def require_clean() -> None:
         raise GitError(
             f"another git command is running here, or was killed and left {lock}; wait for it, or remove the file"
         )
-    if lines := git("status", "--porcelain").splitlines():
-        names = ", ".join(line[2:].strip() for line in lines[:MOST_NAMES])
-        more = f" and {len(lines) - MOST_NAMES} more" if len(lines) > MOST_NAMES else ""
+    if paths := list_changes():
+        names = ", ".join(paths[:MOST_NAMES])
+        more = f" and {len(paths) - MOST_NAMES} more" if len(paths) > MOST_NAMES else ""
         raise GitError(
             f"the working tree differs from the commit: {names}{more}; commit or git stash --include-untracked them, "
             "then run again"

@@ -13,7 +13,7 @@ import yaml
 from {{ cookiecutter.__package_name }}_batch.dialect import Dialect
 from {{ cookiecutter.__package_name }}_batch.tables import NULLS, is_text
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
-from {{ cookiecutter.__package_name }}_predict.errors import DataError
+from {{ cookiecutter.__package_name }}_predict.errors import DataError, list_names
 from {{ cookiecutter.__package_name }}_predict.fields import INTEGER_MAX, LONGEST_VALUE
 from {{ cookiecutter.__package_name }}_predict.yamlfile import parse_yaml
 
@@ -93,7 +93,7 @@ def draft_contract(
     table = read_source(source, dialect)
     for name in (target, time, group):
         if name is not None and name not in table.column_names:
-            raise DataError(f"{source} has no column {name!r}; expected one of {', '.join(table.column_names)}")
+            raise DataError(f"{source} has no column {name!r}; expected one of {list_names(table.column_names)}")
     columns = {name: TableColumn(name, table.column(name), dialect) for name in table.column_names}
     notes = ["line breaks: values in quotes contain some, see source.newlines"] if dialect.newlines else []
     keys = {kind: name for kind, name in (("time", time), ("group", group)) if name}

@@ -12,6 +12,10 @@ from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
 CHUNK = 1 << 20
+OTHER_TABLES = (  # suffixes of what may be tables, and would be passed over
+    *(".arrow", ".avro", ".bz2", ".csv.zip", ".feather", ".gz", ".json", ".jsonl", ".ndjson", ".orc", ".ods", ".tsv"),
+    *(".xls", ".xlsx", ".xz", ".zip", ".zst"),
+)
 
 
 def fetch_tables(source: str, folder: Path) -> None:
@@ -49,7 +53,7 @@ def _list_tables(filesystem: fsspec.AbstractFileSystem, address: str) -> dict[st
     """Return the addresses of tables, by their names in the folder to write.
 
     Raises:
-        DataError: there is none.
+        DataError: there is none, or some are of a kind that is not read.
     """
     bare = address.partition("?")[0]
     if "*" in bare:
@@ -60,6 +64,12 @@ def _list_tables(filesystem: fsspec.AbstractFileSystem, address: str) -> dict[st
     else:
         files, root = sorted(filesystem.find(address)), bare.rstrip("/") + "/"
     tables = [file for file in files if file.lower().endswith(SUFFIXES)]
+    if others := [file.removeprefix(root) for file in files if file.lower().endswith(OTHER_TABLES)]:
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        raise DataError(
+            f"the source {address} has tables that are not read: {', '.join(others[:3])}{more}; convert them to "
+            f"{' or '.join(SUFFIXES)}, or name the files to read in source.files"
+        )
     if not tables:
         raise DataError(f"the source {address} contains no table; expected files that end in {' or '.join(SUFFIXES)}")
     return {file.removeprefix(root): file for file in tables}

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from {{ cookiecutter.__package_name }}_predict.encoding import length_of, word_count_of
+from {{ cookiecutter.__package_name }}_predict.errors import list_names
 
 from .expressions import Column, FeatureError, Lookup, condition_of, describe, is_finite_number, number_of
 
@@ -33,7 +34,7 @@ class Columns:
     def __getitem__(self, name: str) -> Column:
         if name not in self._columns:
             raise FeatureError(
-                f"uses the column {name!r}, which schema.yaml does not have; it has {', '.join(self._columns)}"
+                f"uses the column {name!r}, which schema.yaml does not have; it has {list_names(self._columns)}"
             )
         return self._columns[name]
 

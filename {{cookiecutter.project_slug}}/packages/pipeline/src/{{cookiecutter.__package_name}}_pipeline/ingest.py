@@ -24,16 +24,21 @@ def run(project: Project) -> None:
         DataError: the source cannot be read, or gives no table, or an empty one.
     """
     source, folder = project.address, project.paths.raw
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial, before = folder.with_name(f".{folder.name}.partial"), folder.with_name(f".{folder.name}.before")
+    if before.exists() and not folder.exists():  # a run was killed between the two steps below
+        before.rename(folder)
+    for left in (partial, before):
+        shutil.rmtree(left, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         tables = project.recipe.source(source, partial)
         if tables is not None:
             write_tables([tables] if isinstance(tables, pa.Table) else tables, partial / TABLE)
         _require_tables(partial, source)
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            folder.rename(before)
         partial.rename(folder)
+        shutil.rmtree(before, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

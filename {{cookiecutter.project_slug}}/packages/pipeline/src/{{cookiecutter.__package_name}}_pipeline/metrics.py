@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from {{ cookiecutter.__package_name }}_predict.artefact import Decision
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
-from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError
+from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError, list_names
 from {{ cookiecutter.__package_name }}_predict.model import decide
 
 from .calibration import calibration_error
@@ -99,7 +99,7 @@ def find_metrics(own: Metrics, params: MetricsParams, contract: Contract) -> dic
         raise ConfigError("params.yaml: metrics: calibrate is for classes, and the target is a number; remove it")
     if unknown := [name for name in params.slices if name not in contract.features]:
         raise ConfigError(
-            f"params.yaml: metrics.slices: {unknown[0]!r} is not a feature; expected {', '.join(contract.features)}"
+            f"params.yaml: metrics.slices: {unknown[0]!r} is not a feature; expected {list_names(contract.features)}"
         )
     names = list(dict.fromkeys([params.main, *params.also]))
     return {name: own[name] if name in own else _scorer(name) for name in names}

@@ -1,7 +1,9 @@
 """Write files atomically: completely or not at all."""
 
+import glob
 import io
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from .errors import DataError
+
+STALE_SECONDS = 86_400.0
 
 
 class _RawFile(io.FileIO):
@@ -27,7 +31,8 @@ class _RawFile(io.FileIO):
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Yield a binary file that appears at `path`, replacing any previous file, only if the block succeeds.
 
-    Until then the bytes are in a hidden `.partial` file beside it, which is removed on an error or an interrupt.
+    Until then the bytes are in a hidden `.partial` file beside it, which is removed on an error or an interrupt. What a
+    killed process has left is removed once nothing has been written to it for `STALE_SECONDS`.
 
     Raises:
         DataError: the file cannot be written, for example because the disk is full.
@@ -38,6 +43,8 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     with _named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(path)
+    with _named(path):
         raw = _RawFile(partial, path)
     try:
         with io.BufferedWriter(raw) as file:
@@ -50,6 +57,14 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def _remove_stale(path: Path) -> None:
+    oldest = time.time() - STALE_SECONDS
+    for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 32}.partial"):
+        with suppress(OSError):
+            if left.stat().st_mtime < oldest:
+                left.unlink()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import CoreSchema, ErrorDetails, SchemaValidator, core_schema
 
-from .errors import DataError
+from .errors import DataError, list_names
 from .fields import AnyField, Boolean, Category, Date, Feature, FieldSpec, Name, Number, Spec, TargetField, Text
 from .yamlfile import load_yaml
 
@@ -199,7 +199,7 @@ class Contract(Spec):
         row = next((part for part in item["loc"][:1] if isinstance(part, int)), None)
         name = next((part for part in item["loc"] if isinstance(part, str)), None)
         fields = {**self.features, **self.key_fields}
-        names = ", ".join(fields)
+        names = list_names(fields)
         if name is None:
             return Fault(row, None, f"{item['input']!r:.80}", f"an object with the fields {names}")
         if name not in fields:

@@ -9,6 +9,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import CoreSchema, core_schema
 
+from .errors import list_names
+
 FLOAT_MAX = float(np.finfo(np.float32).max)
 INTEGER_MAX = 2.0**53  # above it, double precision skips integers
 MISSING, UNKNOWN = -1.0, -2.0  # in place of the index of a category's value
@@ -127,7 +129,7 @@ class Category(FieldSpec):
     @model_validator(mode="after")
     def _values_are_sound(self) -> "Category":
         if len(set(self.values)) < len(self.values):
-            raise ValueError(f"the values are not all different: {', '.join(self.values)}")
+            raise ValueError(f"the values are not all different: {list_names(self.values)}")
         if self.open == bool(self.values):
             raise ValueError("a category has either `values` or `open: true`, which learns them from the training rows")
         return self

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import NamedTuple
 
 import structlog
@@ -53,6 +54,7 @@ class PredictionLogWriter:
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self._prepared = self._unreachable = False
+        self._file: tuple[int, int] | None = None
         self._retire_at = 0.0
         self.engine = connect(settings.url) if settings.url else None
 
@@ -137,6 +139,13 @@ class PredictionLogWriter:
         if changed := prepare_table(engine):
             before, after = changed
             log.info("prediction log prepared", before=before, after=after)
+        self._file = identify_file(engine)
+
+    def _require_file(self, engine: Engine) -> None:
+        """Raise an error if the file has been deleted or replaced: what is written would be nowhere."""
+        if identify_file(engine) != self._file:
+            engine.dispose()
+            raise FileNotFoundError(f"{engine.url.database} was deleted or replaced; it is opened again")
 
     def _insert(self, engine: Engine, batch: list[Entry]) -> None:
         """Insert a batch in one transaction; if the database rejects some of its values, insert entry by entry."""
@@ -155,8 +164,10 @@ class PredictionLogWriter:
     def _insert_together(self, engine: Engine, entries: list[Entry]) -> None:
         records = [record for entry in entries for record in _records(entry)]
         if records:
+            self._require_file(engine)
             with engine.begin() as connection:
                 connection.execute(insert(PREDICTIONS), records)
+            self._require_file(engine)  # if it changed meanwhile, the batch is written again
         self._metrics.logged.inc(len(records))
 
     def _retire(self, engine: Engine) -> None:
@@ -173,6 +184,17 @@ class PredictionLogWriter:
             deleted = 0
         if deleted < RETIRE_ROWS:
             self._retire_at = time.time() + RETIRE_SECONDS
+
+
+def identify_file(engine: Engine) -> tuple[int, int] | None:
+    """Return what tells the file of a SQLite database from others; None if there is none."""
+    if engine.url.get_backend_name() != "sqlite" or not engine.url.database:
+        return None
+    try:
+        found = Path(engine.url.database).stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _first_line(error: Exception) -> str:

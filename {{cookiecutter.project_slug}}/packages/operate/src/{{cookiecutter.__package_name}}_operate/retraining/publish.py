@@ -4,7 +4,6 @@ The result is fetched into hidden references, pushed, and then given its final n
 hidden references exist, a publication is unfinished, and the next run completes it.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,14 +12,13 @@ from pathlib import Path
 from {{ cookiecutter.__package_name }}_predict.errors import ProjectError
 
 from ..dvc_store import check_out
-from ..git import GitError, git, push, read_branch, read_commit
+from ..git import GitError, git, list_changes, push, read_blob, read_branch, read_commit
 from ..settings import LifecycleSettings
 from ..versions.registry import ARTIFACT
-from ..versions.release import Released, going_live
+from ..versions.release import Released, going_live, one_at_a_time
 
 PENDING = "refs/retraining"
 HEADS = f"{PENDING}/heads/"
-PATIENCE = 10.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ def publish(settings: LifecycleSettings, remote: str | None) -> Retrained | None
 def _releasing(version: str | None, commit: str, settings: LifecycleSettings) -> Iterator[Released | None]:
     """Release a version once the block has succeeded, if that is configured."""
     if version and settings.lifecycle.retraining.release:
-        with going_live(version, commit, settings) as released:
+        with one_at_a_time(settings), going_live(version, commit, settings) as released:
             yield released
     else:
         yield None
@@ -111,23 +109,35 @@ def _forget(names: list[str]) -> None:
 
 
 def take_back_merge() -> None:
-    """Undo a merge that was killed, but only if nothing other than its own files has changed.
+    """Undo a merge that was killed: restore the files that it wrote, if they still are as it wrote them.
+
+    Where anything else has changed, or git is at work here, all stays as it is; `require_clean` says so then.
 
     Raises:
-        GitError: git cannot restore it.
+        GitError: git cannot restore a file.
     """
-    commits = [read_commit(name) for name in _list_pending() if name.startswith(HEADS)]
-    lock = Path(git("rev-parse", "--git-path", "index.lock"))
-    deadline = time.monotonic() + PATIENCE
-    while commits and lock.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)  # the merge may still be running
-    for commit in commits:
-        written = set(git("diff", "--name-only", "HEAD", commit).splitlines())
-        lock.unlink(missing_ok=True)
-        changed = {line[2:].strip() for line in git("status", "--porcelain", "--untracked-files=all").splitlines()}
-        if changed and changed <= written:
-            git("reset", "--quiet", "--hard")
-            git("clean", "--quiet", "--force", "--", *changed)
+    if Path(git("rev-parse", "--git-path", "index.lock")).exists():
+        return
+    for commit in [read_commit(name) for name in _list_pending() if name.startswith(HEADS)]:
+        changed = list_changes()
+        if not all(_is_of_merge(path, commit) for path in changed):
+            continue
+        for path in changed:
+            if read_blob("HEAD", path) is None:
+                Path(path).unlink(missing_ok=True)
+            else:
+                git("--literal-pathspecs", "checkout", "--quiet", "HEAD", "--", path)
+
+
+def _is_of_merge(path: str, commit: str) -> bool:
+    """Return whether a changed file is what a merge of a commit writes, or the beginning of that."""
+    there = read_blob(commit, path)
+    if there is None:  # the merge deletes it
+        return not Path(path).exists() and read_blob("HEAD", path) is not None
+    try:
+        return there.startswith(Path(path).read_bytes())
+    except OSError:  # between two writes it does not exist
+        return not Path(path).exists()
 
 
 def _list_pending() -> list[str]:

@@ -19,7 +19,17 @@ from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.errors import ProjectError
 
 from ..dvc_store import LOCK, digest
-from ..git import fetch, git, push, read_branch, read_commit, require_author, require_clean, require_history
+from ..git import (
+    fetch,
+    git,
+    list_changes,
+    push,
+    read_branch,
+    read_commit,
+    require_author,
+    require_clean,
+    require_history,
+)
 from ..project import pipeline_paths
 from ..settings import Event, LifecycleSettings
 from ..versions.promotion import promote, register
@@ -70,7 +80,7 @@ def retrain(reason: str, settings: LifecycleSettings, *, apart: bool, remote: st
         reports, base = Path(settings.lifecycle.reports), read_commit("HEAD")
         with temporary_clone(folder, pipeline_paths().source) as clone:
             _reproduce(clone, reports)
-            if not git("status", "--porcelain", cwd=clone):
+            if not list_changes(clone):
                 return Retrained(None, None, branch, _release_again(settings))
             apart = apart and not settings.lifecycle.retraining.release
             version = _record(clone, reason, settings, None if apart else settings.lifecycle.retraining.stage)
@@ -122,8 +132,7 @@ def _reproduce(clone: Path, reports: Path) -> None:
 def _keep_reports(clone: Path, folder: Path) -> str:
     """Keep the reports of a failed run, and return where they are."""
     shutil.rmtree(folder, ignore_errors=True)
-    lines = git("status", "--porcelain", "--untracked-files=all", cwd=clone).splitlines()
-    paths = [path for line in lines if (path := clone / line[2:].strip()).is_file() and path.name != LOCK.name]
+    paths = [path for name in list_changes(clone) if (path := clone / name).is_file() and path.name != LOCK.name]
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         for path in paths:

@@ -10,7 +10,7 @@ from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.markdown import markdown_table
 
 from ..dvc_store import read_path
-from ..git import git
+from ..git import list_paths
 from ..versions.registry import Registry
 
 NAME = "retraining.md"
@@ -61,7 +61,7 @@ def _differences(kind: str, before: str, after: str) -> list[str]:
 def _plots(base: str, commit: str) -> list[str]:
     """Return a table of plots before and after: pictures on GitHub, file names elsewhere."""
     folder = read_path(commit, "plots")
-    names = git("ls-tree", "-r", "--name-only", commit, "--", folder).splitlines()
+    names = list_paths("ls-tree", "-r", "--name-only", commit, "--", folder)
     pictures = [name for name in names if name.endswith(".png")]
     site, repository = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_REPOSITORY")
 

@@ -126,11 +126,14 @@ def require_reason(reason: str) -> str:
     """Return a reason as one line.
 
     Raises:
-        ConfigError: it is empty.
+        ConfigError: it is empty, or has control characters.
     """
-    if not reason.strip():
+    line = " ".join(reason.split())
+    if not line:
         raise ConfigError("the history needs a reason; pass --reason and a sentence that says why")
-    return " ".join(reason.split())
+    if not all(character.isprintable() or character in "\n\r\t" for character in reason):
+        raise ConfigError(f"found control characters in the reason {reason[:80]!a}; expected a line of text")
+    return line
 
 
 def _flatten(facts: dict[str, Any], prefix: str = "") -> "list[tuple[str, str]]":

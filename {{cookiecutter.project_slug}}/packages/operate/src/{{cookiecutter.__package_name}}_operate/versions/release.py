@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import fsspec
+from filelock import FileLock, Timeout
 
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError
@@ -18,6 +19,7 @@ from ..settings import LifecycleSettings
 from .registry import ROLLBACK, Registry, tag_stage
 
 KEPT = "releases"
+PATIENCE = 60.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,10 @@ def release(stage: str, settings: LifecycleSettings) -> Released:
         ModelError: the model is damaged, or was trained under a contract other than the configured one.
         ConfigError: the live model is the file that the pipeline writes.
     """
-    event = Registry.read().current(stage)
-    with going_live(event.version, event.commit, settings) as released:
-        return released
+    with one_at_a_time(settings):
+        event = Registry.read().current(stage)
+        with going_live(event.version, event.commit, settings) as released:
+            return released
 
 
 def rollback(stage: str, reason: str, settings: LifecycleSettings, remote: str | None) -> Released:
@@ -63,16 +66,35 @@ def rollback(stage: str, reason: str, settings: LifecycleSettings, remote: str |
         ConfigError: the live model is the file that the pipeline writes.
     """
     require_author()
-    registry = Registry.read()
-    current, *before = reversed(registry.stack(stage) or [registry.current(stage).version])
-    if not before:
+    with one_at_a_time(settings):
+        registry = Registry.read()
+        current, *before = reversed(registry.stack(stage) or [registry.current(stage).version])
+        if not before:
+            raise GitError(
+                f"there is no version before {current} in the stage {stage}; promote another, or run git fetch --tags"
+            )
+        event = registry.find(before[0])
+        with going_live(event.version, event.commit, settings) as released:
+            tag_stage(event.version, stage, ROLLBACK, reason, {"from": current}, remote)
+        return released
+
+
+@contextmanager
+def one_at_a_time(settings: LifecycleSettings) -> Iterator[None]:
+    """Hold a lock beside the live model, so that no other release or rollback comes between a decision and its effect.
+
+    Raises:
+        GitError: another one holds it for longer than `PATIENCE`.
+    """
+    folder = find_live(settings).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".release.lock", timeout=PATIENCE):
+            yield
+    except Timeout as error:
         raise GitError(
-            f"there is no version before {current} in the stage {stage}; promote another, or run git fetch --tags"
-        )
-    event = registry.find(before[0])
-    with going_live(event.version, event.commit, settings) as released:
-        tag_stage(event.version, stage, ROLLBACK, reason, {"from": current}, remote)
-    return released
+            f"another release or rollback has been running for {PATIENCE:.0f} seconds; wait for it, then run again"
+        ) from error
 
 
 def find_live(settings: LifecycleSettings) -> Path:
