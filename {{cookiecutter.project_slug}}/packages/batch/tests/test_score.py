@@ -205,7 +205,7 @@ def test_score_on_a_full_disk_leaves_the_old_output(model_path: Path, source: Pa
         file.writelines("id,1,2,red,true\n" for _ in range(5000))
     program = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000));"
-        "from penguins_predict.cli import main; sys.exit(main())"
+        "from {{ cookiecutter.__package_name }}_predict.cli import main; sys.exit(main())"
     )
     command = [sys.executable, "-c", program, "score", str(source), "out.csv", "--model", str(model_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -18,13 +18,13 @@ from {{ cookiecutter.__package_name }}_records.job_queue import Queue
 from .api_docs import add_docs
 from .log_writer import PredictionLogWriter
 from .metrics import Metrics
-from .middleware import Direct, ServiceMiddleware
+from .middleware import Direct, Exchange, ServiceMiddleware
 from .model_watcher import ModelWatcher
 from .openapi import Document, make_document
 from .predictions import Predictions
 from .problems import answer_problems
 from .routes import STATS_AT_ONCE, router
-from .security import KEY_HEADER
+from .security import KEY_HEADER, check_token
 from .settings import Service, ServiceSettings
 
 Layer = Callable[[ASGIApp], ASGIApp]
@@ -90,7 +90,11 @@ def create_app(settings: ServiceSettings, spare: Path | None = None) -> FastAPI:
 
 
 def _layers(service: Service, metrics: Metrics, direct: Direct) -> list[Layer]:
-    middleware = partial(ServiceMiddleware, limits=service.limits, metrics=metrics, direct=direct)
+    def check_retraining(exchange: Exchange) -> None:
+        check_token(exchange.headers.get(b"authorization", b"").decode("latin-1"), service.retrain_token)
+
+    guards = {"/retrain": check_retraining}
+    middleware = partial(ServiceMiddleware, limits=service.limits, metrics=metrics, direct=direct, guards=guards)
     if not service.cors_origins:
         return [middleware]
     headers = ["Authorization", "Content-Type", KEY_HEADER, "X-Request-ID"]

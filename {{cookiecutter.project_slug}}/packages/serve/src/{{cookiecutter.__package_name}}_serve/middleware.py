@@ -145,14 +145,23 @@ class Exchange:
 
 
 Direct = Mapping[str, Callable[[Exchange], Awaitable[None]]]
+Guards = Mapping[str, Callable[[Exchange], None]]
 
 
 class ServiceMiddleware:
     """The ASGI layer around the application."""
 
-    def __init__(self, app: ASGIApp, limits: Limits, metrics: Metrics, direct: Direct) -> None:
-        """Wrap an application; POST requests to the `direct` paths bypass its layers and routes."""
-        self._app, self._limits, self._metrics, self._direct = app, limits, metrics, direct
+    def __init__(self, app: ASGIApp, limits: Limits, metrics: Metrics, direct: Direct, guards: Guards) -> None:
+        """Wrap an application.
+
+        Args:
+            app: the application.
+            limits: of each request.
+            metrics: where requests are counted.
+            direct: what answers POST requests to a path, and bypasses the application's layers and routes.
+            guards: what refuses a POST request to a path before its body is read.
+        """
+        self._app, self._limits, self._metrics, self._direct, self._guards = app, limits, metrics, direct, guards
         self._inside = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -171,6 +180,8 @@ class ServiceMiddleware:
                     check_method(scope["method"])
                     await answer(exchange)
                 else:
+                    if scope["method"] == "POST" and (guard := self._guards.get(scope["path"])):
+                        guard(exchange)
                     await exchange.fetch()
                     await self._app(scope, exchange.receive_fetched, exchange.send)
             finally:

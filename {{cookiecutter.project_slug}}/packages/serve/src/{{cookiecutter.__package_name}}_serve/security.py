@@ -28,17 +28,17 @@ def check_key(given: str | None, keys: Sequence[SecretStr]) -> None:
         raise Problem(HTTPStatus.FORBIDDEN, f"the key in the header {KEY_HEADER} is not one of this service's")
 
 
-def check_token(request: Request) -> None:
-    """Reject a request without the token.
+def check_token(authorization: str, token: SecretStr) -> None:
+    """Reject a request whose header Authorization does not bear the token.
 
     Raises:
         Problem: 401 without a token, 403 with a wrong token.
     """
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, given = authorization.partition(" ")
     headers = {"WWW-Authenticate": "Bearer"}
     if scheme.lower() != "bearer" or not given:
         raise Problem(HTTPStatus.UNAUTHORIZED, "found no token, expected the header Authorization: Bearer …", headers)
-    if not _is_one_of(given.strip(), [request.app.state.settings.retrain_token]):
+    if not _is_one_of(given.strip(), [token]):
         raise Problem(HTTPStatus.FORBIDDEN, "the token in the header Authorization is not this service's", headers)
 
 
@@ -52,5 +52,9 @@ def _key_of(request: Request) -> None:
     check_key(request.headers.get(KEY_HEADER), request.app.state.settings.api_keys)
 
 
+def _token_of(request: Request) -> None:
+    check_token(request.headers.get("Authorization", ""), request.app.state.settings.retrain_token)
+
+
 WithKey = Annotated[None, Depends(_key_of)]
-WithToken = Annotated[None, Depends(check_token)]
+WithToken = Annotated[None, Depends(_token_of)]
