@@ -22,7 +22,7 @@ KIND = "classification"
 PROGRAM = main.__module__.partition(".")[0].removesuffix("_predict").replace("_", "-")
 PRODUCTION = {
     "paths": {"model": "var/live/model.onnx", "schema": None},
-    "jobs": {"command": [PROGRAM, "retrain", "--reason", "on request"]},
+    "jobs": {"command": [PROGRAM, "retrain", "--reason", "{reason}"]},
 }
 WEAK = {"model": "boosting", "trees": 1, "learning_rate": 1e-9}  # worse than any other
 OPEN_GATE = {"minimum": {}, "maximum": {}, "min_gain_over_dummy": -1.0, "max_single_feature_score": 1.0}

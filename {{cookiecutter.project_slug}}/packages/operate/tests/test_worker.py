@@ -65,6 +65,11 @@ def test_programs_beside_the_workers_own_are_found(
     assert (job.state, job.output) == ("succeeded", "found\n")
 
 
+def test_reason_of_the_request_is_passed_to_the_command(run_job: RunJob) -> None:
+    job = run_job("python", "-c", "import sys; print(sys.argv[1:])", "--reason", "{reason}")
+    assert job.output == "['--reason', 'a test (request request)']\n"
+
+
 def test_command_that_is_not_there_fails_the_job(run_job: RunJob) -> None:
     job = run_job("no-such-program")
     assert (job.state, job.exit_code) == ("failed", None)

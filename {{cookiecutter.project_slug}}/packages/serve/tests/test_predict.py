@@ -169,6 +169,30 @@ def test_body_that_is_no_json_is_a_bad_request(body: bytes, service: Client) -> 
     assert refuse(service, body, 400)["detail"].startswith("the body is not valid JSON: ")
 
 
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        ('{"instances": [{"length": 1, "colour": "red", "length": 2}]}', "length"),
+        ('{"instances": [{"length": 1, "colour" : "red", "colour": "red"}]}', "colour"),
+        ('{"instances": [{"length": 1, "colour": "red", "colour"\n:\t"red"}]}', "colour"),
+        ('{"instances": [], "instances": [{"length": 1, "colour": "red"}]}', "instances"),
+    ],
+)
+def test_key_that_occurs_twice_is_refused(body: str, key: str, service: Client) -> None:
+    answer = service.post("/predict", content=body, headers=JSON)
+    assert answer.status_code == 422
+    assert f"found the key '{key}' twice in one object, expected each key once" in answer.json()["detail"]
+
+
+def test_space_before_colons_and_quotes_in_texts_are_taken(kinds_service: Client) -> None:
+    row = {**ORDER, "note": 'he said: "no": and left'}
+    for body in (
+        json.dumps({"instances": [row]}, separators=(" , ", " : ")),
+        json.dumps({"instances": [row]}, indent=1),
+    ):
+        assert kinds_service.post("/predict", content=body, headers=JSON).is_success
+
+
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "-1e400"])
 def test_number_that_is_none_is_refused(number: str, service: Client) -> None:
     body = '{"instances": [{"length": NUMBER, "colour": "red"}]}'.replace("NUMBER", number)

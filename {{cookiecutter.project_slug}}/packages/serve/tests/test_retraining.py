@@ -42,6 +42,7 @@ def test_request_needs_the_token(serve: Serve) -> None:
     ("body", "status", "pointer"),
     [
         (b'{"reason": 1}', 422, "#/body/reason"),
+        (b'{"reason": "a\\u0001b"}', 422, "#/body/reason"),
         (b'{"reason": "' + b"x" * 201 + b'"}', 422, "#/body/reason"),
         (b'{"why": "x"}', 422, "#/body/why"),
         (b"[]", 422, "#/body"),

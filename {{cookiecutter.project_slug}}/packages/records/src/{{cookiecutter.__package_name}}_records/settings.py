@@ -44,7 +44,8 @@ class Jobs(Section):
 
     Attributes:
         queue: the URL of the queue: a SQLite file or a Redis server.
-        command: the program and its arguments, run in the worker's folder.
+        command: the program and its arguments, run in the worker's folder; the reason of the request takes the place of
+            an argument `{reason}`.
         seconds: the time after which the command is stopped.
     """
 

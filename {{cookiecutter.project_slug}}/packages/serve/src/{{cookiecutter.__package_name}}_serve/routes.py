@@ -49,7 +49,9 @@ class Retrain(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: str = Field("", max_length=200, description="The reason, which is kept with the job.")
+    reason: str = Field(
+        "", max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", description="The reason, for the job and the history."
+    )
 
 
 def find_model(request: Request) -> Model:

@@ -24,6 +24,7 @@ from {{ cookiecutter.__package_name }}_records.job_queue import SILENT_SECONDS, 
 from {{ cookiecutter.__package_name }}_records.settings import Jobs
 
 log = structlog.get_logger()
+REASON = "{reason}"  # in jobs.command, what the reason of the request takes the place of
 FOREIGN = tuple(f"{PREFIX}{section}" for section in ("SERVICE", "PREDICTION_LOG", "JOBS"))  # may be secret
 BEAT_SECONDS = 1.0
 LOOK_SECONDS = 0.1
@@ -104,7 +105,7 @@ class Worker:
         log.info("retraining", job=job.id, request_id=job.request_id, reason=job.reason)
         keep(state="running", started=datetime.now(UTC), detail="")
         try:
-            detail, code = self._command(lines, keep)
+            detail, code = self._command(describe(job), lines, keep)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the command
             reason = getattr(error, "strerror", None) or error
             detail, code = f"the command cannot be run ({reason}); correct jobs.command", None
@@ -114,10 +115,10 @@ class Worker:
             pass  # a finished job must not look as if it were still running
         log.info("retraining ended", job=job.id, state=job.state, seconds=job.seconds, detail=job.detail)
 
-    def _command(self, lines: "deque[str]", keep: Callable[[], object]) -> tuple[str, int | None]:
-        """Run the command; return why it was stopped, if it was, and its exit code."""
+    def _command(self, reason: str, lines: "deque[str]", keep: Callable[[], object]) -> tuple[str, int | None]:
+        """Run the command for a reason; return why it was stopped, if it was, and its exit code."""
         environment = _environment()
-        program, *arguments = self._settings.command
+        program, *arguments = [reason if part == REASON else part for part in self._settings.command]
         found = shutil.which(program, path=environment["PATH"]) or program  # Windows would search elsewhere
         process = subprocess.Popen(  # noqa: S603  # the command is configuration
             [found, *arguments],
@@ -154,6 +155,11 @@ class Worker:
                 keep()
                 kept = now
         return ""
+
+
+def describe(job: Job) -> str:
+    """Return why a job runs, for the history: the reason in the request, and its id."""
+    return f"{job.reason or 'on request'} (request {job.request_id})"
 
 
 def _environment() -> dict[str, str]:

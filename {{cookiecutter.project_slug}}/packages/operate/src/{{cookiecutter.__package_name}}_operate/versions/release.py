@@ -153,7 +153,7 @@ def publish(data: bytes, address: str) -> None:
     """
     try:
         filesystem, path = fsspec.url_to_fs(address)
-        filesystem.makedirs(filesystem._parent(path), exist_ok=True)
+        filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
         filesystem.pipe_file(f"{path}.partial", data)
         filesystem.mv(f"{path}.partial", path)
     except Exception as error:  # each fsspec backend raises its own error types
