@@ -1,6 +1,7 @@
 """Services that run: in a thread of the tests, or as the processes that a command starts."""
 
 import json
+import socket
 import ssl
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,13 @@ class Client(httpx.Client):
         families = text_string_to_metric_families(self.get("/metrics").text)
         samples = (sample for family in families for sample in family.samples if sample.name == name)
         return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
+
+
+def read_answer(connection: socket.socket) -> tuple[HTTPResponse, bytes]:
+    """Read one whole answer, in however many packets it arrives, and return it with its body."""
+    answer = HTTPResponse(connection)
+    answer.begin()
+    return answer, answer.read()
 
 
 def wait_until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:

@@ -11,7 +11,7 @@ from {{ cookiecutter.__package_name }}_predict.model import Prediction
 from {{ cookiecutter.__package_name }}_serve.model_watcher import Served
 
 from .conftest import Serve
-from .running import PATIENCE, ROW, TOKEN, Client, wait_until
+from .running import PATIENCE, ROW, TOKEN, Client, read_answer, wait_until
 
 
 def test_id_of_a_request_goes_into_answer_and_log(service: Client) -> None:
@@ -84,9 +84,9 @@ def open_request(service: Client, sent: bytes) -> socket.socket:
 def test_body_that_does_not_arrive_is_given_up(serve: Serve) -> None:
     service = serve(limits={"seconds": 1})
     with open_request(service, b'{"instances"') as connection:
-        answer = connection.recv(10_000)
-    assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"the body was incomplete after 1 seconds" in answer
+        answer, body = read_answer(connection)
+    assert answer.status == 408
+    assert b"the body was incomplete after 1 seconds" in body
     assert service.predict(ROW).status_code == 200
 
 

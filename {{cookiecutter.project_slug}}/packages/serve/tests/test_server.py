@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from http.client import HTTPResponse
 from pathlib import Path
 
 import httpx
@@ -19,7 +18,7 @@ import pytest
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
 
 from .conftest import Configure, Start
-from .running import PROGRAM, ROW, Client, find_workers, wait_until
+from .running import PROGRAM, ROW, Client, find_workers, read_answer, wait_until
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
@@ -99,7 +98,7 @@ def test_stop_finishes_what_is_in_flight(workers: int, start: Start) -> None:
         running.process.terminate()
         time.sleep(0.3)
         connection.sendall(body[10:])
-        assert connection.recv(10_000).startswith(b"HTTP/1.1 200 ")
+        assert read_answer(connection)[0].status == 200
     assert running.wait() in (0, -signal.SIGTERM)
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(address, timeout=1)
@@ -159,9 +158,9 @@ def test_trailers_are_dropped(start: Start) -> None:
         with socket.create_connection(address, timeout=10) as connection:
             for _ in range(2):
                 connection.sendall(CHUNKED + b"0\r\nX-Request-ID: trailer\r\n\r\n")
-                answer = connection.recv(10_000)
-                assert answer.startswith(b"HTTP/1.1 422 ")
-                assert b"trailer" not in answer
+                answer, body = read_answer(connection)
+                assert answer.status == 422
+                assert b"trailer" not in answer.headers.as_bytes() + body
 
 
 @pytest.mark.parametrize("path", ["/predict", "/retrain"])
@@ -190,9 +189,8 @@ def test_what_is_no_http_gets_a_problem_document_too(start: Start) -> None:
         for sent, status in ((b"nonsense\r\n\r\n", 400), (b"GET / HTTP/1.1\r\nX: " + b"y" * 70_000, 431)):
             with socket.create_connection(address, timeout=10) as connection:
                 connection.sendall(sent)
-                answer = HTTPResponse(connection)
-                answer.begin()
-                document = json.loads(answer.read())
+                answer, body = read_answer(connection)
+                document = json.loads(body)
             assert (answer.status, document["status"]) == (status, status)
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.headers["connection"] == "close"
