@@ -57,7 +57,8 @@ def serve(configure: Configure) -> Iterator[Serve]:
 
         def start(secrets: dict[str, object] | None = None, **changed: Any) -> Client:
             configure(**changed)
-            return stack.enter_context(serve_here(load_settings(ServiceSettings, {"service": secrets or {}})))
+            given: dict[str, object] = {"retrain_token": "development", **(secrets or {})}
+            return stack.enter_context(serve_here(load_settings(ServiceSettings, {"service": given})))
 
         yield start
 

@@ -1,11 +1,14 @@
 """What holds for the prediction log on every database that it may be on."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, select
 
+from {{ cookiecutter.__package_name }}_predict.model import Prediction
 from {{ cookiecutter.__package_name }}_records.prediction_log import PREDICTIONS
+from {{ cookiecutter.__package_name }}_serve.periods import Entry, add_entries
 
 from .running import ROW, Client, wait_until
 
@@ -49,29 +52,32 @@ def check_stats(service: Client, engine: Engine) -> None:
     """Check the numbers for dashboards, over three steps of time, one of which is empty."""
     version = service.predict(ROW).json()["model_version"]
     wait_until(lambda: service.count("prediction_log_rows_total") == 1)
-    (row,) = read_log(engine)
-    del row["id"]
-    hour = timedelta(hours=1)
-    half_past = row["at"].replace(minute=59, second=59, microsecond=900_000) - 2 * hour  # of a step that is not over
-    older = [
-        {**row, "at": half_past, "request_id": "old", "row": index, "milliseconds": 30.0, "label": label}
-        for index, label in enumerate(("small", "large", "large"))
-    ]
-    older[1]["unusual"], older[2]["unusual"] = '["length","colour"]', '["length"]'
-    older.append({**older[0], "request_id": "older", "milliseconds": 10.0})
-    ancient = {**row, "at": row["at"] - 200 * hour, "request_id": "ancient"}
-    with engine.begin() as connection:
-        connection.execute(update(PREDICTIONS).values(milliseconds=3.0, label="small"))
-        connection.execute(insert(PREDICTIONS), [*older, ancient])
+    now = time.time()
+    hour = 3600.0
+    half_past = (now // hour - 2) * hour + 1799.9
+    small: Prediction = {"prediction": "small", "probabilities": {}}
+    large: Prediction = {"prediction": "large", "probabilities": {}}
+    odd: list[Prediction] = [small, {**large, "unusual": ["length", "colour"]}, {**large, "unusual": ["length"]}]
+    old = Entry(half_past, "old", version, 30.0, [ROW] * 3, odd)
+    add_all(engine, [old, Entry(half_past - 60, "older", version, 10.0, [ROW], [small])])
+    add_all(engine, [Entry(now - 200 * hour, "ancient", version, 5000.0, [ROW], [small])])
     stats = service.get("/stats", params={"hours": 3, "steps": 3}).json()
     assert (stats["step_seconds"], stats["requests"], stats["rows"]) == (3600, 3, 5)
     assert stats["versions"] == {version: 5}
-    old, new = stats["steps"]
-    assert datetime.fromisoformat(new["start"]) - datetime.fromisoformat(old["start"]) == 2 * hour
-    assert (old["requests"], old["rows"], old["classes"]) == (2, 4, {"large": 2, "small": 2})
-    assert (new["requests"], new["rows"], new["classes"]) == (1, 1, {"small": 1})
-    assert (old["unusual"], new["unusual"]) == ({"colour": 1, "length": 2}, {})
-    assert (old["latency"]["mean"], old["latency"]["max"]) == (20.0, 30.0)
-    assert (old["latency"]["at_most"]["25"], old["latency"]["at_most"]["50"]) == (1, 2)
-    assert (new["latency"]["at_most"]["2"], new["latency"]["at_most"]["5"]) == (0, 1)
+    before, new = stats["steps"]
+    assert datetime.fromisoformat(new["start"]) - datetime.fromisoformat(before["start"]) == timedelta(hours=2)
+    assert (before["requests"], before["rows"], before["classes"]) == (2, 4, {"large": 2, "small": 2})
+    assert (new["requests"], new["rows"], sum(new["classes"].values())) == (1, 1, 1)
+    assert (before["unusual"], new["unusual"]) == ({"colour": 1, "length": 2}, {})
+    assert (before["latency"]["mean"], before["latency"]["max"]) == (20.0, 30.0)
+    assert [before["latency"]["at_most"][bound] for bound in ("5", "10", "25", "50")] == [0, 1, 1, 2]
     assert service.get("/stats", params={"hours": 300}).json()["rows"] == 6
+    stats = service.get("/stats", params={"hours": 3, "steps": 180}).json()
+    assert [(step["requests"], step["rows"]) for step in stats["steps"]] == [(1, 1), (1, 3), (1, 1)]
+
+
+def add_all(engine: Engine, entries: list[Entry]) -> None:
+    """Add entries to the numbers of their time, one by one, as several workers would."""
+    for entry in entries:
+        with engine.begin() as connection:
+            add_entries(connection, [entry])

@@ -15,11 +15,12 @@ from typing import Any
 
 import httpx
 import psutil
-import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 
 from {{ cookiecutter.__package_name }}_predict.cli import main
 from {{ cookiecutter.__package_name }}_serve.app import create_app
+from {{ cookiecutter.__package_name }}_serve.draining import Server
+from {{ cookiecutter.__package_name }}_serve.server import configure_server
 from {{ cookiecutter.__package_name }}_serve.settings import ServiceSettings
 
 ROW = {"length": 2.5, "count": 7, "colour": "green", "ready": True}
@@ -65,8 +66,9 @@ def wait_until(condition: Callable[[], object], seconds: float = PATIENCE) -> No
 @contextmanager
 def serve_here(settings: ServiceSettings) -> Iterator[Client]:
     """Serve in a thread at a free port, and yield a client."""
-    config = uvicorn.Config(create_app(settings), port=0, log_config=None, access_log=False, server_header=False)
-    server = uvicorn.Server(config)
+    config = configure_server(settings, None)
+    config.app, config.factory, config.port = create_app(settings), False, 0
+    server = Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -3,11 +3,11 @@
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 from structlog.testing import capture_logs
 
-from {{ cookiecutter.__package_name }}_predict.model import Prediction
 from {{ cookiecutter.__package_name }}_serve.model_watcher import Served
 
 from .conftest import Serve
@@ -73,11 +73,11 @@ def test_other_sites_may_call_only_where_configured(serve: Serve) -> None:
     assert stranger.status_code == 400
 
 
-def open_request(service: Client, sent: bytes) -> socket.socket:
-    """Send the head of a request for predictions and a part of its body, and return the connection."""
+def open_request(service: Client, sent: bytes, headers: bytes = b"") -> socket.socket:
+    """Send the head of a request for predictions and a part of its body of 100 bytes, and return the connection."""
     connection = socket.create_connection((service.base_url.host, service.base_url.port or 80), timeout=10)
-    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
-    connection.sendall(head + sent)
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
+    connection.sendall(head + headers + b"\r\n" + sent)
     return connection
 
 
@@ -93,18 +93,56 @@ def test_body_that_does_not_arrive_is_given_up(serve: Serve) -> None:
 def test_client_that_leaves_is_forgotten(service: Client) -> None:
     open_request(service, b'{"instances"').close()
     wait_until(lambda: service.count("http_requests_total", path="/predict", status="499") == 1)
-    assert service.count("http_requests_in_flight") == 1  # the one that asks
+    assert service.count("http_requests_in_flight") == 0
 
 
-def test_more_requests_than_configured_are_told_to_come_back(serve: Serve) -> None:
+def test_more_requests_than_configured_are_told_to_come_back(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    from {{ cookiecutter.__package_name }}_serve import predictions
+
+    go_on, predict = threading.Event(), predictions.predict
     service = serve(limits={"requests": 2})
-    with open_request(service, b"{"), open_request(service, b"{"):
-        wait_until(lambda: service.count("http_requests_in_flight") == 3)
+
+    def wait(served: Served, data: bytes) -> predictions.Answer:
+        assert go_on.wait(PATIENCE)
+        return predict(served, data)
+
+    with Client(service.base_url) as one, Client(service.base_url) as other, ThreadPoolExecutor() as pool:
+        monkeypatch.setattr(predictions, "predict", wait)
+        large = [pool.submit(client.predict, *[ROW] * 900) for client in (one, other)]
+        wait_until(lambda: service.count("http_requests_in_flight") == 2)
+        monkeypatch.undo()
         refused = service.predict(ROW)
         assert refused.status_code == 503
         assert refused.headers["retry-after"] == "1"
         assert service.get("/health/live").status_code == service.get("/health/ready").status_code == 200
-    wait_until(lambda: service.predict(ROW).status_code == 200)
+        go_on.set()
+        assert [answer.result(PATIENCE).status_code for answer in large] == [200, 200]
+    assert service.predict(ROW).status_code == 200
+
+
+def test_bodies_that_still_arrive_shut_nobody_out(serve: Serve) -> None:
+    service = serve(limits={"requests": 2, "uploads": 3})
+    with ExitStack() as stack:
+        slow = [stack.enter_context(open_request(service, b"{")) for _ in range(5)]
+        for connection in slow[:2]:  # the oldest have given way
+            answer, body = read_answer(connection)
+            assert answer.status == 408
+            assert b"the body was incomplete after" in body
+        assert service.predict(ROW).is_success
+        slow[4].sendall(b" " * 99)
+        assert read_answer(slow[4])[0].status == 400
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_client_with_the_most_bodies_gives_way(serve: Serve, *, trusted: bool) -> None:
+    service = serve(limits={"uploads": 3}, trusted_proxies=["127.0.0.0/8"] if trusted else [])
+    with ExitStack() as stack:
+        first = stack.enter_context(open_request(service, b"{", b"X-Forwarded-For: 10.0.0.7\r\n"))
+        others = [stack.enter_context(open_request(service, b"{", b"X-Forwarded-For: 10.0.0.8\r\n")) for _ in range(3)]
+        kept, given_up = (first, others[0]) if trusted else (others[0], first)
+        assert read_answer(given_up)[0].status == 408
+        kept.sendall(b" " * 99)
+        assert read_answer(kept)[0].status == 400
 
 
 def test_answer_that_takes_too_long_is_given_up(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +183,7 @@ def test_large_requests_do_not_keep_small_ones_waiting(serve: Serve, monkeypatch
 
     predict, small_answered = predictions.predict, threading.Event()
 
-    def predict_after_small(served: Served, data: bytes) -> tuple[predictions.Rows, list[Prediction]]:
+    def predict_after_small(served: Served, data: bytes) -> predictions.Answer:
         assert small_answered.wait(PATIENCE)
         return predict(served, data)
 
@@ -153,7 +191,7 @@ def test_large_requests_do_not_keep_small_ones_waiting(serve: Serve, monkeypatch
     with Client(service.base_url) as other, ThreadPoolExecutor() as pool:
         monkeypatch.setattr(predictions, "predict", predict_after_small)
         large = pool.submit(other.predict, *[ROW] * 900)
-        wait_until(lambda: service.count("http_requests_in_flight") == 2)
+        wait_until(lambda: service.count("http_requests_in_flight") == 1)
         assert service.get("/health/live").is_success
         small_answered.set()
         assert large.result(PATIENCE).is_success

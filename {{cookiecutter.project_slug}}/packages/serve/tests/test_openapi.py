@@ -67,7 +67,7 @@ def test_document_describes_each_kind_of_field(kinds_service: Client) -> None:
 
 
 def test_document_asks_for_keys_where_there_are_some(serve: Serve) -> None:
-    document = serve(secrets={"api_keys": ["key"]}).get("/openapi.json").json()
+    document = serve(secrets={"api_keys": ["key"]}).get("/openapi.json", headers={"X-API-Key": "key"}).json()
     assert document["paths"]["/predict"]["post"]["security"] == [{"key": []}]
     assert document["components"]["securitySchemes"]["key"]["name"] == "X-API-Key"
     assert "security" not in document["paths"]["/health/live"]["get"]

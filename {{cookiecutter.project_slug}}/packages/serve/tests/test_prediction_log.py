@@ -1,24 +1,35 @@
 """The prediction log: whole, bounded, never in the way; with SQLite, which needs no server."""
 
 import sys
+import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
 import pytest
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, func, insert, select, text
+from sqlalchemy.exc import OperationalError
 
 from {{ cookiecutter.__package_name }}_predict import Model
-from {{ cookiecutter.__package_name }}_predict.artefact import ColumnStatistics
-from {{ cookiecutter.__package_name }}_records.prediction_log import PREDICTIONS, connect
+from {{ cookiecutter.__package_name }}_records.prediction_log import (
+    COUNTS,
+    PERIODS,
+    PREDICTIONS,
+    connect,
+    limited_time,
+    prepare_table,
+)
 from {{ cookiecutter.__package_name }}_serve import log_writer
+from {{ cookiecutter.__package_name }}_serve.periods import Entry, delete_old
 from {{ cookiecutter.__package_name }}_serve.stats import summarise
 
 from .conftest import Serve, Start
-from .log_checks import check_rows, check_stats, check_unreachable, read_log
+from .log_checks import add_all, check_rows, check_stats, check_unreachable, read_log
 from .running import ROW, Client, wait_until
 from machinery.small_model import ORDER
+
+NUMBERS = (PERIODS, COUNTS)
 
 
 @pytest.fixture
@@ -50,21 +61,38 @@ def test_stats_of_an_impossible_time_are_refused(query: dict[str, str], service:
     assert answer.json()["errors"][0]["pointer"] == f"#/query/{next(iter(query))}"
 
 
-def test_predicted_numbers_are_held_against_the_deciles_of_training(engine: Engine, service: Client) -> None:
-    service.predict(ROW)
-    wait_until(lambda: service.count("prediction_log_rows_total") == 1)
-    (row,) = read_log(engine)
-    row |= {"label": None, "probabilities": None}
-    del row["id"]
-    with engine.begin() as connection:
-        connection.execute(PREDICTIONS.delete())
-        connection.execute(insert(PREDICTIONS), [{**row, "value": value} for value in (5.0, 15.0, 15.0, 105.0)])
-    quantiles = [float(percentile) for percentile in range(101)]
-    (step,) = summarise(engine, 1, 1, ColumnStatistics(missing=0, quantiles=quantiles)).steps
+def test_predicted_numbers_are_held_against_the_deciles_of_training(engine: Engine) -> None:
+    prepare_table(engine)
+    deciles = [float(percent) for percent in range(10, 100, 10)]
+    for value in (5.0, 15.0, 15.0, 105.0):
+        add_all(engine, [Entry(time.time(), "one", "abc", 1.0, [{}], [{"prediction": value}], deciles)])
+    (step,) = summarise(engine, 1, 1).steps
     assert step.classes is None
     assert step.values is not None
     assert (step.values.mean, step.values.min, step.values.max) == (35.0, 5.0, 105.0)
-    assert step.values.below == {f"{10.0 * decile}": 1 if decile == 1 else 3 for decile in range(1, 10)}
+    assert step.values.below == {f"{10 * decile}": 1 if decile == 1 else 3 for decile in range(1, 10)}
+
+
+def test_numbers_that_nobody_can_ask_for_are_deleted(engine: Engine) -> None:
+    prepare_table(engine)
+    now = time.time()
+    entries = [Entry(now - days * 86_400, "one", "abc", 1.0, [{}], [{"prediction": 1.0}]) for days in (0, 40, 500)]
+    add_all(engine, entries)
+    with engine.begin() as connection:
+        delete_old(connection, datetime.now(UTC))
+        kept = [
+            connection.execute(select(table.c.seconds, func.count()).group_by("seconds")).all() for table in NUMBERS
+        ]
+    assert kept == [[(60, 1), (3600, 2)], [(60, 2), (3600, 4)]]
+
+
+def test_query_that_takes_too_long_is_ended(engine: Engine) -> None:
+    prepare_table(engine)
+    endless = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
+    with engine.connect() as connection:
+        with pytest.raises(OperationalError, match="interrupted"), limited_time(connection, 0.2):
+            connection.execute(endless)
+        assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
 def test_predictions_too_old_are_deleted(serve: Serve, engine: Engine) -> None:

@@ -1,6 +1,6 @@
 """Settings come from files, variables and flags in their order; what is wrong stops the start, by its name."""
 
-import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from {{ cookiecutter.__package_name }}_serve.settings import ServiceSettings
 
 from .conftest import Configure, Start
 
-SECRET = f"{PREFIX}SERVICE__RETRAIN_TOKEN"
+SECRET, KEYS = f"{PREFIX}SERVICE__RETRAIN_TOKEN", f"{PREFIX}SERVICE__API_KEYS"
 
 
 def load(**flags: object) -> ServiceSettings:
@@ -44,11 +44,12 @@ def test_secret_comes_from_a_file(configure: Configure, tmp_path: Path, monkeypa
     (tmp_path / "secrets" / f"{PREFIX}SERVICE__API_KEYS".lower()).write_text('["one", "two"]')
     monkeypatch.setenv(f"{PREFIX}SECRETS", str(tmp_path / "secrets"))
     service = load().service
+    assert service.retrain_token is not None
     assert service.retrain_token.get_secret_value() == "from-the-file"
     assert [key.get_secret_value() for key in service.api_keys] == ["one", "two"]
     assert "from-the-file" not in repr(service)
     monkeypatch.setenv(SECRET, "from-the-variable")
-    assert load().service.retrain_token.get_secret_value() == "from-the-variable"
+    assert (load().service.retrain_token or service.retrain_token).get_secret_value() == "from-the-variable"
     monkeypatch.setenv(f"{PREFIX}SECRETS", str(tmp_path / "nowhere"))
     with pytest.raises(ConfigError, match="nowhere.* does not exist"):
         load()
@@ -150,23 +151,51 @@ def test_secret_that_protects_nothing_is_refused(
         load()
 
 
-def test_default_secret_is_for_development_alone(
+def test_service_that_answers_everybody_says_so_or_does_not_start(
     configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure()
     for host in ("127.0.0.1", "::1", "localhost"):
-        load(host=host).refuse_default_secret()
+        load(host=host).require_protection()
     for host in ("0.0.0.0", "example.com"):  # noqa: S104  # it is refused
-        with pytest.raises(ConfigError, match="service.retrain_token has its default value"):
-            load(host=host).refuse_default_secret()
+        with pytest.raises(ConfigError, match=f"the service at {host} would answer everybody who reaches it"):
+            load(host=host).require_protection()
+    load(host="0.0.0.0", open=True).require_protection()  # noqa: S104
     (tmp_path / "config" / "production.yaml").write_text("{}\n")
     monkeypatch.setenv(f"{PREFIX}ENV", "production")
     assert main(["serve"]) == 1
     printed = capsys.readouterr().err
-    assert printed.startswith("error: service.retrain_token has its default value")
-    assert f"set {SECRET}, or write a file" in printed
-    monkeypatch.setitem(os.environ, SECRET, "another")
-    load(host="0.0.0.0").refuse_default_secret()  # noqa: S104
+    assert printed.startswith("error: the service at 127.0.0.1 would answer everybody who reaches it")
+    assert f"set {KEYS} to a list" in printed
+    monkeypatch.setenv(KEYS, '["a-key"]')
+    load(host="0.0.0.0").require_protection()  # noqa: S104
+
+
+def test_token_is_made_for_development_alone(start: Start, tmp_path: Path) -> None:
+    tokens = []
+    for _ in range(2):
+        running = start("serve")
+        with running.client() as service:
+            (said,) = running.said("token for retraining, until the service stops")
+            tokens.append(said["token"])
+            headers = {"Authorization": f"Bearer {said['token']}"}
+            assert service.get("/retrain/unknown", headers=headers).status_code == 404
+        running.stop()
+    assert tokens[0] != tokens[1]
+    (tmp_path / "config" / "production.yaml").write_text("service: {open: true}\n")
+    running = start("serve", environment={f"{PREFIX}ENV": "production"})
+    with running.client() as service:
+        assert not running.said("token for retraining, until the service stops")
+        refused = service.post("/retrain", headers={"Authorization": "Bearer development"})
+    assert refused.status_code == 403
+    assert "it has no service.retrain_token" in refused.json()["detail"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_more_connections_than_the_system_allows_stop_the_start(start: Start) -> None:
+    running = start("serve", limits={"connections": 10**9})
+    assert running.wait() == 1
+    assert "are needed for service.limits.connections; lower that setting" in running.text
 
 
 def test_worker_needs_no_secret_of_the_service(start: Start, tmp_path: Path, configure: Configure) -> None:

@@ -1,5 +1,6 @@
-"""The prediction log: a SQL table of predictions, in SQLite or PostgreSQL."""
+"""The prediction log, in SQLite or PostgreSQL: predictions, and their numbers by minute and hour."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ from sqlalchemy import (
     func,
     make_url,
     select,
+    true,
 )
 
 CONNECT_ARGS = {  # to notice an unresponsive database; https://www.postgresql.org/docs/current/libpq-connect.html
@@ -52,6 +54,30 @@ PREDICTIONS = Table(
     Column("value", Float, comment="the number predicted"),
     Column("probabilities", JSON, comment="of each class"),
     Column("unusual", String, comment="the names of the fields whose values are unusual, as a list in JSON"),
+)
+PERIODS = Table(
+    "prediction_periods",
+    METADATA,
+    Column("seconds", Integer, primary_key=True, comment="how long the period is: 60 or 3600"),
+    Column("start", BigInteger, primary_key=True, comment="when it begins, in seconds since 1970"),
+    Column("model_version", String(12), primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("milliseconds", Float, nullable=False, comment="the sum over the requests"),
+    Column("slowest", Float, nullable=False, comment="the milliseconds of the slowest request"),
+    Column("total", Float, nullable=False, comment="the sum of the predicted numbers"),
+    Column("lowest", Float, comment="the lowest predicted number"),
+    Column("highest", Float, comment="the highest predicted number"),
+)
+COUNTS = Table(
+    "prediction_counts",
+    METADATA,
+    Column("seconds", Integer, primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    Column("model_version", String(12), primary_key=True),
+    Column("kind", String(10), primary_key=True, comment="latency, label, decile or unusual"),
+    Column("name", String, primary_key=True, comment="the bound, the class, the decile or the field"),
+    Column("count", BigInteger, nullable=False, comment="requests by latency, and rows by the rest"),
 )
 
 
@@ -98,6 +124,22 @@ def prepare_table(engine: Engine) -> tuple[str | None, str] | None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         return before, newest
+
+
+@contextmanager
+def limited_time(connection: Connection, seconds: float) -> Iterator[None]:
+    """Have the database end the queries within the context once so many seconds have passed."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(select(func.set_config("statement_timeout", str(int(seconds * 1000)), true())))
+        yield  # the setting ends with the transaction
+        return
+    deadline = time.monotonic() + seconds
+    driver: Any = connection.connection.driver_connection
+    driver.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+    try:
+        yield
+    finally:
+        driver.set_progress_handler(None, 0)
 
 
 @contextmanager

@@ -18,13 +18,13 @@ from {{ cookiecutter.__package_name }}_records.job_queue import Queue
 from .api_docs import add_docs
 from .log_writer import PredictionLogWriter
 from .metrics import Metrics
-from .middleware import Direct, Exchange, ServiceMiddleware
+from .middleware import Direct, Exchange, Guards, ServiceMiddleware
 from .model_watcher import ModelWatcher
 from .openapi import Document, make_document
-from .predictions import Predictions
+from .predictions import Predictions, check_request
 from .problems import answer_problems
 from .routes import STATS_AT_ONCE, router
-from .security import KEY_HEADER, check_token
+from .security import KEY_HEADER, KEY_PATHS, check_key, check_token
 from .settings import Service, ServiceSettings
 
 Layer = Callable[[ASGIApp], ASGIApp]
@@ -58,7 +58,7 @@ def create_app(settings: ServiceSettings, spare: Path | None = None) -> FastAPI:
     live = ModelWatcher(settings.paths, service.limits.rows, service.reload_seconds, metrics, spare)
     log = PredictionLogWriter(settings.prediction_log, metrics)
     queue = Queue(settings.jobs.queue)
-    predictions = Predictions(live, log, metrics, service.api_keys)
+    predictions = Predictions(live, log, metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -89,11 +89,25 @@ def create_app(settings: ServiceSettings, spare: Path | None = None) -> FastAPI:
     return app
 
 
-def _layers(service: Service, metrics: Metrics, direct: Direct) -> list[Layer]:
+def _guards(service: Service) -> Guards:
+    """Return what refuses requests before their bodies are read."""
+
+    def check_prediction(exchange: Exchange) -> None:
+        check_key("/predict", exchange.headers, service.api_keys)
+        check_request(exchange)
+
     def check_retraining(exchange: Exchange) -> None:
         check_token(exchange.headers.get(b"authorization", b"").decode("latin-1"), service.retrain_token)
 
-    guards = {"/retrain": check_retraining}
+    def check(path: str, exchange: Exchange) -> None:
+        check_key(path, exchange.headers, service.api_keys)
+
+    keys = {path: partial(check, path) for path in KEY_PATHS}
+    return {**keys, "/predict": check_prediction, "/retrain": check_retraining}
+
+
+def _layers(service: Service, metrics: Metrics, direct: Direct) -> list[Layer]:
+    guards = _guards(service)
     middleware = partial(ServiceMiddleware, limits=service.limits, metrics=metrics, direct=direct, guards=guards)
     if not service.cors_origins:
         return [middleware]

@@ -5,7 +5,7 @@ from collections import Counter
 from http import HTTPStatus
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails, SchemaValidator, core_schema
+from pydantic_core import ErrorDetails, SchemaValidator, core_schema, from_json
 
 from {{ cookiecutter.__package_name }}_predict.contract import MOST_PROBLEMS, Contract, Fault
 
@@ -14,6 +14,7 @@ from .problems import Problem, pointer
 
 INSTANCES = "instances"
 MOST_FAULTS = 1000
+FEW_BYTES = 16_384
 BOM = b"\xef\xbb\xbf"
 
 
@@ -23,6 +24,7 @@ class RequestBody:
     def __init__(self, contract: Contract, most_rows: int, metrics: Metrics) -> None:
         """Create a reader for a contract and a maximum number of rows; it counts rejected rows in the metrics."""
         self._contract, self._most_rows, self._metrics = contract, most_rows, metrics
+        self._most_keys = len(contract.features) + len(contract.key_fields)
         self._validator = self._validate(fail_fast=False)
         self._first_fault = self._validate(fail_fast=True)
 
@@ -38,8 +40,10 @@ class RequestBody:
 
         Raises:
             ValidationError: the body is not JSON, has another shape, or breaks the contract (see `problem`).
-            Problem: a key occurs twice in an object.
+            Problem: a key occurs twice in an object, or a large body has an object with too many keys.
         """
+        if len(data) > FEW_BYTES and data.count(b'":') > 1 + self._most_rows * self._most_keys:
+            self._require_few_keys(data)
         rows: list[dict[str, object]] = self._validator.validate_json(data.removeprefix(BOM))[INSTANCES]
         # usually there is no need to look: as many quotes before colons as keys, and no space between
         if (
@@ -51,6 +55,21 @@ class RequestBody:
         ):
             require_unique_keys(data)
         return rows
+
+    def _require_few_keys(self, data: bytes) -> None:
+        """Refuse an object with more keys than the contract: collecting an error for each takes much memory."""
+        try:
+            body = from_json(data.removeprefix(BOM))
+        except ValueError:
+            return  # `validate_json` tells why
+        rows = body.get(INSTANCES) if isinstance(body, dict) else None
+        objects = [body, *(rows if isinstance(rows, list) else [])]
+        for found in (len(item) for item in objects if isinstance(item, dict) and len(item) > self._most_keys):
+            raise Problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                f"found an object with {found} keys, expected {self._most_keys} at most in a row, and {INSTANCES!r} "
+                "alone around the rows",
+            )
 
     def problem(self, data: bytes, error: ValidationError) -> Problem:
         """Return what is wrong with a body: status 400 if it is not JSON, else 422; count rejected rows by field.

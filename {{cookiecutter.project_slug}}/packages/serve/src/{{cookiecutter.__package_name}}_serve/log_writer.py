@@ -6,14 +6,12 @@ from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 import structlog
 from pydantic_core import to_json
 from sqlalchemy import Engine, delete, insert, select
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from {{ cookiecutter.__package_name }}_predict.model import Prediction
 from {{ cookiecutter.__package_name }}_records.prediction_log import (
     PREDICTIONS,
     connect,
@@ -22,21 +20,11 @@ from {{ cookiecutter.__package_name }}_records.prediction_log import (
 from {{ cookiecutter.__package_name }}_records.settings import PredictionLogSettings
 
 from .metrics import Metrics
+from .periods import Entry, add_entries, delete_old, name_class
 
 log = structlog.get_logger()
 RETRY_SECONDS = 1.0
 RETIRE_SECONDS, RETIRE_ROWS = 3600.0, 5000
-
-
-class Entry(NamedTuple):
-    """The predictions of one request, with its time, model version, latency and inputs."""
-
-    at: float
-    request_id: str
-    model_version: str
-    milliseconds: float
-    rows: list[dict[str, object]]
-    predictions: list[Prediction]
 
 
 class PredictionLogWriter:
@@ -167,21 +155,24 @@ class PredictionLogWriter:
             self._require_file(engine)
             with engine.begin() as connection:
                 connection.execute(insert(PREDICTIONS), records)
+                add_entries(connection, entries)
             self._require_file(engine)  # if it changed meanwhile, the batch is written again
         self._metrics.logged.inc(len(records))
 
     def _retire(self, engine: Engine) -> None:
         """Delete predictions beyond the retention period, few at a time, so that writing goes on between."""
-        if self._settings.retention_days is None or time.time() < self._retire_at:
+        if time.time() < self._retire_at:
             return
-        oldest = datetime.now(UTC) - timedelta(days=self._settings.retention_days)
-        old = select(PREDICTIONS.c.id).where(PREDICTIONS.c.at < oldest).limit(RETIRE_ROWS)
+        now, days, deleted = datetime.now(UTC), self._settings.retention_days, 0
         try:
             with engine.begin() as connection:
-                deleted = connection.execute(delete(PREDICTIONS).where(PREDICTIONS.c.id.in_(old))).rowcount
+                if days is not None:
+                    old = select(PREDICTIONS.c.id).where(PREDICTIONS.c.at < now - timedelta(days=days))
+                    query = delete(PREDICTIONS).where(PREDICTIONS.c.id.in_(old.limit(RETIRE_ROWS)))
+                    deleted = connection.execute(query).rowcount
+                delete_old(connection, now)
         except SQLAlchemyError as error:
             log.warning("old predictions not deleted", reason=_first_line(error))
-            deleted = 0
         if deleted < RETIRE_ROWS:
             self._retire_at = time.time() + RETIRE_SECONDS
 
@@ -206,7 +197,7 @@ def _records(entry: Entry) -> Iterator[dict[str, object]]:
     at = datetime.fromtimestamp(entry.at, UTC)
     for index, (inputs, prediction) in enumerate(zip(entry.rows, entry.predictions, strict=True)):
         answer = prediction["prediction"]
-        answer = str(answer).lower() if isinstance(answer, bool) else answer  # as the contract names the classes
+        number = isinstance(answer, float)
         yield {
             "at": at,
             "request_id": entry.request_id,
@@ -214,8 +205,8 @@ def _records(entry: Entry) -> Iterator[dict[str, object]]:
             "model_version": entry.model_version,
             "milliseconds": entry.milliseconds,
             "inputs": inputs,
-            "label": answer if isinstance(answer, str) else None,
-            "value": None if isinstance(answer, str) else answer,
+            "label": None if number else name_class(answer),
+            "value": answer if number else None,
             "probabilities": prediction.get("probabilities"),
             "unusual": to_json(unusual).decode() if (unusual := prediction.get("unusual")) else None,
         }

@@ -1,8 +1,8 @@
 """The middleware that every request passes through.
 
 A single ASGI layer around the application (https://asgi.readthedocs.io/en/latest/specs/www.html) gives each request an
-id, enforces the limits, adds headers to the response, and counts, times and logs it. It is one hand-written layer
-because each of Starlette's layers takes as long as a prediction.
+id, refuses who may not ask, reads the body, enforces the limits, adds headers to the response, and counts, times and
+logs it. It is one hand-written layer because each of Starlette's layers takes as long as a prediction.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .metrics import Metrics
 from .problems import Problem, internal_error, unavailable
 from .settings import Limits
+from .uploads import Uploads
 
 log = structlog.get_logger()
 REQUEST_ID = re.compile(rb"[\w.:/+=-]{1,64}", flags=re.ASCII)
@@ -49,6 +50,7 @@ class Exchange:
         "complete",
         "expired",
         "headers",
+        "method",
         "request_id",
         "started",
         "status",
@@ -59,6 +61,7 @@ class Exchange:
         self.started = time.perf_counter()
         self.status = 0
         self.expired = False
+        self.method: str = scope["method"]
         self.task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]  # a server runs it in one
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         announced = self.headers.get(b"content-length", b"0")
@@ -80,10 +83,6 @@ class Exchange:
         self.expired = True
         self.task.cancel()
 
-    async def fetch(self) -> None:
-        """Read the body in advance, so that FastAPI does not wrap errors in reading it."""
-        self._body = await self.read()
-
     async def receive_fetched(self) -> Message:
         """Pass on the body that was read in advance, and later messages after it."""
         if self._body is None:
@@ -91,8 +90,8 @@ class Exchange:
         body, self._body = self._body, None
         return {"type": "http.request", "body": body, "more_body": False}
 
-    async def read(self) -> bytes:
-        """Return the whole body.
+    async def read(self) -> None:
+        """Read the whole body.
 
         Raises:
             ClientDisconnect: the client has disconnected.
@@ -103,7 +102,12 @@ class Exchange:
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
             parts.append(message.get("body", b""))
-        return b"".join(parts)
+        self._body = b"".join(parts)
+
+    def take(self) -> bytes:
+        """Return the body that was read, once."""
+        body, self._body = self._body or b"", None
+        return body
 
     async def answer(self, body: bytes) -> None:
         """Send a complete JSON response with status 200."""
@@ -158,10 +162,11 @@ class ServiceMiddleware:
             app: the application.
             limits: of each request.
             metrics: where requests are counted.
-            direct: what answers POST requests to a path, and bypasses the application's layers and routes.
-            guards: what refuses a POST request to a path before its body is read.
+            direct: what answers requests to a path, and bypasses the application's layers and routes.
+            guards: what refuses a request to a path before its body is read.
         """
         self._app, self._limits, self._metrics, self._direct, self._guards = app, limits, metrics, direct, guards
+        self._uploads = Uploads(limits.uploads)
         self._inside = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -170,51 +175,61 @@ class ServiceMiddleware:
             await self._app(scope, receive, send)
             return
         scope["exchange"] = exchange = Exchange(scope, receive, send, self._limits.body_bytes)
-        self._inside += 1
-        self._metrics.in_flight.set(self._inside)
         try:
-            self._admit(scope["path"], exchange)
+            exchange.check_length()
             clock = asyncio.get_running_loop().call_later(self._limits.seconds, exchange.expire)
             try:
-                if answer := self._direct.get(scope["path"]):
-                    check_method(scope["method"])
-                    await answer(exchange)
+                if guard := self._guards.get(scope["path"]):
+                    guard(exchange)
+                if exchange.complete or "arrived" in scope:
+                    await exchange.read()
                 else:
-                    if scope["method"] == "POST" and (guard := self._guards.get(scope["path"])):
-                        guard(exchange)
-                    await exchange.fetch()
-                    await self._app(scope, exchange.receive_fetched, exchange.send)
+                    with self._uploads.enter(exchange, (scope.get("client") or ("",))[0]):
+                        await exchange.read()
+                await self._answer(exchange, scope)
             finally:
                 clock.cancel()
         except Problem as problem:
-            await self._answer(problem, exchange, scope)
+            await self._refuse(problem, exchange, scope)
         except asyncio.CancelledError:
             if not exchange.expired:
                 raise
             exchange.task.uncancel()
-            await self._answer(self._late(exchange), exchange, scope)
+            await self._refuse(self._late(exchange), exchange, scope)
         except ClientDisconnect:
             exchange.status = GONE
         except Exception:
             log.exception("request failed", request_id=exchange.request_id, path=scope["path"])
-            await self._answer(internal_error(), exchange, scope)
+            await self._refuse(internal_error(), exchange, scope)
+        finally:
+            self._record(scope, exchange)
+
+    async def _answer(self, exchange: Exchange, scope: Scope) -> None:
+        """Answer a request whose body is complete; only such a request takes a place."""
+        if scope["path"] in ALWAYS_ANSWERED:
+            await self._app(scope, exchange.receive_fetched, exchange.send)
+            return
+        if self._inside >= self._limits.requests:
+            raise unavailable(f"{self._limits.requests} requests are being answered, the maximum per worker; try again")
+        self._inside += 1
+        self._metrics.in_flight.set(self._inside)
+        try:
+            if answer := self._direct.get(scope["path"]):
+                await answer(exchange)
+            else:
+                await self._app(scope, exchange.receive_fetched, exchange.send)
         finally:
             self._inside -= 1
             self._metrics.in_flight.set(self._inside)
-            self._record(scope, exchange)
-
-    def _admit(self, path: str, exchange: Exchange) -> None:
-        if self._inside > self._limits.requests and path not in ALWAYS_ANSWERED:
-            raise unavailable(f"{self._limits.requests} requests are being answered, the maximum per worker; try again")
-        exchange.check_length()
 
     def _late(self, exchange: Exchange) -> Problem:
-        seconds = f"{self._limits.seconds:g} seconds"
         if not exchange.complete:
+            seconds = f"{exchange.seconds:.2g} seconds"
             return Problem(HTTPStatus.REQUEST_TIMEOUT, f"the body was incomplete after {seconds}; send it faster")
+        seconds = f"{self._limits.seconds:g} seconds"
         return unavailable(f"there was no answer after {seconds}; try again, with fewer instances at a time")
 
-    async def _answer(self, problem: Problem, exchange: Exchange, scope: Scope) -> None:
+    async def _refuse(self, problem: Problem, exchange: Exchange, scope: Scope) -> None:
         if exchange.status:  # too late: the response has started; the client sees it cut off
             return
         await problem.response(exchange.request_id)(scope, exchange.receive, exchange.send)
@@ -234,13 +249,3 @@ class ServiceMiddleware:
             status=exchange.status,
             milliseconds=round(seconds * 1000, 3),
         )
-
-
-def check_method(method: str) -> None:
-    """Reject all methods except POST.
-
-    Raises:
-        Problem: 405.
-    """
-    if method != "POST":
-        raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, f"{method} is not possible here; use POST", {"Allow": "POST"})

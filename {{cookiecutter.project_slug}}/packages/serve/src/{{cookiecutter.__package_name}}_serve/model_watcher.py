@@ -20,10 +20,17 @@ Signature = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Served:
-    """A model and the reader of its request bodies; each request uses the same pair from start to end."""
+    """A model and the reader of its request bodies; each request uses the same pair from start to end.
+
+    Attributes:
+        model: the model.
+        body: the reader.
+        deciles: nine, of the model's outputs in training, where they are numbers.
+    """
 
     model: Model
     body: RequestBody
+    deciles: tuple[float, ...]
 
 
 class ModelWatcher:
@@ -86,7 +93,8 @@ class ModelWatcher:
                 raise ModelError(f"{path} is not a file; train a model or correct paths.model")
             data = path.read_bytes()
             model = Model.parse(data, path, contract=self._paths.load_contract() if check_schema else None)
-            new = Served(model, RequestBody(model.contract, self._most_rows, self._metrics))
+            deciles = tuple(model.reference.output.quantiles[10:100:10])
+            new = Served(model, RequestBody(model.contract, self._most_rows, self._metrics), deciles)
             if old and model.version == old.model.version:
                 return True
             self.served = new

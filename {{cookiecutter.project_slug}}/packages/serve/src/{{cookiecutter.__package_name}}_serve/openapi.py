@@ -20,7 +20,7 @@ from {{ cookiecutter.__package_name }}_predict.fields import (
 
 from .body import INSTANCES
 from .problems import MEDIA_TYPE, SCHEMA
-from .security import KEY_HEADER
+from .security import KEY_HEADER, KEY_PATHS
 
 Document = dict[str, Any]
 
@@ -48,7 +48,7 @@ def make_document(app: FastAPI, contract: Contract | None, most_rows: int, *, ke
             operation["responses"]["default"] = problem
             if path.startswith("/retrain"):
                 operation["security"] = [{"token": []}]
-            elif keys and path in ("/predict", "/model", "/stats"):
+            elif keys and path in KEY_PATHS:
                 operation["security"] = [{"key": []}]
     schemes = {"token": {"type": "http", "scheme": "bearer"}}
     if keys:

@@ -1,35 +1,36 @@
 """POST /predict: answer a JSON body with predictions and the version of the model that made them."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 
+from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 from pydantic_core import to_json
 
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_predict.model import Prediction
 
-from .log_writer import Entry, PredictionLogWriter
+from .log_writer import PredictionLogWriter
 from .metrics import Metrics
 from .middleware import Exchange
 from .model_watcher import ModelWatcher, Served
+from .periods import Entry
 from .problems import Problem, unavailable
-from .security import KEY_HEADER, check_key
 
 INLINE_BYTES = 16_384  # a body up to this size is answered in less time than a thread takes to wake
-Rows = list[dict[str, object]]
+LARGE_AT_ONCE, LARGE_WAITING = 2, 20  # larger ones: each takes up to a hundred times its size in memory
+Answer = tuple[list[dict[str, object]], list[Prediction]]
 
 
 class Predictions:
     """Answers prediction requests directly behind the middleware: a route would double the time."""
 
-    def __init__(
-        self, live: ModelWatcher, log: PredictionLogWriter, metrics: Metrics, keys: Sequence[SecretStr]
-    ) -> None:
-        """Answer requests that have one of the keys from a live model; record them in the log and in the metrics."""
-        self._live, self._log, self._metrics, self._keys = live, log, metrics, keys
+    def __init__(self, live: ModelWatcher, log: PredictionLogWriter, metrics: Metrics) -> None:
+        """Answer requests from a live model; record them in the log and in the metrics."""
+        self._live, self._log, self._metrics = live, log, metrics
+        self._large = CapacityLimiter(LARGE_AT_ONCE)
 
     async def answer(self, exchange: Exchange) -> None:
         """Answer `{"instances": [row, …]}`.
@@ -37,39 +38,65 @@ class Predictions:
         Raises:
             Problem: the request is invalid or breaks the contract, or there is no model yet.
         """
-        if self._keys:
-            given = exchange.headers.get(KEY_HEADER.lower().encode())
-            check_key(None if given is None else given.decode("latin-1"), self._keys)
-        check_media_type(exchange.headers)
-        data = await exchange.read()
+        data = exchange.take()
         served = self._live.served
         if served is None:
             raise unavailable("there is no model to answer with yet; try again later", seconds=10)
-        try:
-            small = len(data) <= INLINE_BYTES
-            rows, predictions = predict(served, data) if small else await run_sync(predict, served, data)
-        except ValidationError as error:  # describing the faults takes longer than predicting
-            raise await run_sync(served.body.problem, data, error) from error
-        except DataError as error:
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+        if len(data) <= INLINE_BYTES:
+            found = predict_small(served, data)
+            rows, predictions = found if found is not None else await run_sync(predict, served, data)
+        elif self._large.statistics().tasks_waiting >= LARGE_WAITING:
+            raise unavailable(f"{LARGE_WAITING} large requests are waiting; try again, with fewer instances at a time")
+        else:
+            rows, predictions = await run_sync(predict, served, data, limiter=self._large)
         version = served.model.version
         self._metrics.rows.inc(len(rows))
         if served.model.encoder.bounded:
             for name in (name for prediction in predictions for name in prediction.get("unusual", ())):
                 self._metrics.unusual.labels(name).inc()
-        self._log.put(Entry(time.time(), exchange.request_id, version, exchange.seconds * 1000, rows, predictions))
+        milliseconds, deciles = exchange.seconds * 1000, served.deciles
+        self._log.put(Entry(time.time(), exchange.request_id, version, milliseconds, rows, predictions, deciles))
         await exchange.answer(to_json({"model_version": version, "predictions": predictions}))
 
 
-def predict(served: Served, data: bytes) -> tuple[Rows, list[Prediction]]:
+def predict_small(served: Served, data: bytes) -> Answer | None:
+    """Return the rows in a body and a prediction for each; None if there is something wrong: telling it takes longer.
+
+    Raises:
+        Problem: a key occurs twice.
+    """
+    try:
+        rows = served.body.read(data)
+        return rows, served.model.answer(served.model.encoder.encode(rows))
+    except (ValidationError, DataError):
+        return None
+
+
+def predict(served: Served, data: bytes) -> Answer:
     """Return the rows in a body and a prediction for each.
 
     Raises:
-        ValidationError: the body breaks the model's contract.
-        DataError: the model's output for a row is not a finite number.
+        Problem: the body breaks the model's contract, or the model's output for a row is not a finite number.
     """
-    rows = served.body.read(data)
-    return rows, served.model.answer(served.model.encoder.encode(rows))
+    try:
+        rows = served.body.read(data)
+        return rows, served.model.answer(served.model.encoder.encode(rows))
+    except ValidationError as error:
+        raise served.body.problem(data, error) from None  # which has described it: the error may hold much memory
+    except DataError as error:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+
+
+def check_request(exchange: Exchange) -> None:
+    """Reject all methods but POST, and bodies that are no JSON.
+
+    Raises:
+        Problem: 405 or 415.
+    """
+    if exchange.method != "POST":
+        detail = f"{exchange.method} is not possible here; use POST"
+        raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, detail, {"Allow": "POST"})
+    check_media_type(exchange.headers)
 
 
 def check_media_type(headers: Mapping[bytes, bytes]) -> None:

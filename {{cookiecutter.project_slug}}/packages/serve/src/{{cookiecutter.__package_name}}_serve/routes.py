@@ -14,7 +14,7 @@ from {{ cookiecutter.__package_name }}_predict.model import Model
 from {{ cookiecutter.__package_name }}_records.job_queue import Job, QueueError
 
 from .problems import Problem, unavailable
-from .security import WithKey, WithToken
+from .security import WithToken
 from .stats import Stats, summarise
 
 router = APIRouter()
@@ -73,13 +73,15 @@ async def live() -> Alive:
 
 
 @router.get("/health/ready", tags=["health"])
-async def ready(model: LiveModel) -> Ready:
-    """Report whether the service can answer prediction requests."""
+async def ready(request: Request, model: LiveModel) -> Ready:
+    """Report whether the service can answer prediction requests, and is not about to stop."""
+    if "draining" in request.scope:
+        raise unavailable("this instance is stopping; send requests to another one")
     return Ready(model_version=model.version)
 
 
 @router.get("/model", tags=["model"])
-async def describe_model(_: WithKey, model: LiveModel) -> ModelCard:
+async def describe_model(model: LiveModel) -> ModelCard:
     """Return the contract, the lineage and the metrics of the live model."""
     return ModelCard(
         version=model.version,
@@ -98,9 +100,7 @@ def metrics(request: Request) -> Response:
 
 @router.get("/stats", tags=["operation"])
 async def stats(
-    _: WithKey,
     request: Request,
-    model: LiveModel,
     hours: Annotated[float, Query(gt=0, le=24 * 366, description="How many hours to look back.")] = 24,
     steps: Annotated[int, Query(ge=1, le=500, description="How many steps to divide the time into.")] = 24,
 ) -> Stats:
@@ -113,7 +113,7 @@ async def stats(
         if not state.stats_slots.acquire(blocking=False):
             raise unavailable("the prediction log is being read by others; try again")
         try:
-            return summarise(state.log.engine, hours, steps, model.reference.output)
+            return summarise(state.log.engine, hours, steps)
         finally:
             state.stats_slots.release()
 

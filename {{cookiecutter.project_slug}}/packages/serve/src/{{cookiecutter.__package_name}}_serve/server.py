@@ -3,8 +3,10 @@
 import gc
 import multiprocessing
 import os
+import secrets
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from functools import partial
@@ -12,18 +14,18 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import structlog
-import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
 
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
 from {{ cookiecutter.__package_name }}_records.json_logs import configure_logs
 
+from .draining import Config, Server, Supervisor
 from .protocol import LimitedProtocol
 from .settings import ServiceSettings
 
 log = structlog.get_logger()
+OTHER_FILES = 200  # the model, the database, the queue, what Python has open
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # metrics are memory-mapped: a full disk would kill the process
 
 
@@ -33,34 +35,46 @@ def serve(settings: ServiceSettings) -> bool:
     A worker that dies is replaced.
 
     Raises:
-        ConfigError: the address is taken or not on this machine, or a secret has its default value.
+        ConfigError: the address is taken or not on this machine, nothing protects the service, or it may not have as
+            many connections as configured.
     """
-    settings.refuse_default_secret()
+    settings.require_protection()
     service = settings.service
+    _allow_files(service.limits.connections + OTHER_FILES)
     with _listen(service.host, service.port) as listener:
         configure_logs(settings.logs.format)
         log.info("serving", address=_address(listener), workers=service.workers)
+        if service.retrain_token is None and settings.is_development:
+            token = secrets.token_urlsafe()
+            settings = settings.with_token(token)
+            log.info("token for retraining, until the service stops", token=token)
         if service.workers == 1:
-            server = uvicorn.Server(_configure(settings, None))
+            server = Server(configure_server(settings, None))
             server.run([listener])
             return server.started
         shared = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
         with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory(dir=shared) as numbers:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = numbers  # before a worker imports prometheus_client
-            workers = Multiprocess(_configure(settings, Path(folder) / "model.onnx"), [listener])
+            workers = Supervisor(configure_server(settings, Path(folder) / "model.onnx"), [listener])
             workers.run()
             return all(worker.exitcode != STARTUP_FAILURE for worker in workers.processes)
 
 
-def _configure(settings: ServiceSettings, spare: Path | None) -> uvicorn.Config:
-    return uvicorn.Config(
+def configure_server(settings: ServiceSettings, spare: Path | None) -> Config:
+    """Return uvicorn's configuration; workers keep the last valid model at `spare` for each other."""
+    limits, proxies = settings.service.limits, settings.service.trusted_proxies
+    protocol = partial(LimitedProtocol, seconds=limits.seconds, connections=limits.connections)
+    return Config(
         partial(start, settings, spare),
         factory=True,
         workers=settings.service.workers,
+        drain_seconds=settings.service.drain_seconds,
         timeout_graceful_shutdown=settings.service.stop_seconds,
         log_config=None,
         access_log=False,
-        http=partial(LimitedProtocol, head_seconds=settings.service.limits.seconds),  # type: ignore[arg-type]
+        http=protocol,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=[str(network) for network in proxies],
         server_header=False,
         ws="none",
     )
@@ -83,6 +97,23 @@ def _end_with(parent: BaseProcess) -> None:
     """Stop this worker when its parent process is gone, so that it does not occupy the port forever."""
     parent.join()
     signal.raise_signal(signal.SIGTERM)
+
+
+def _allow_files(count: int) -> None:
+    """Allow this process and its workers so many open files, connections among them."""
+    if sys.platform == "win32":  # there is no such limit
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+        except ValueError as error:
+            raise ConfigError(
+                f"a process may have {hard} open files here, and {count} are needed for service.limits.connections; "
+                "lower that setting, or raise the limit (ulimit -n)"
+            ) from error
 
 
 def _listen(host: str, port: int) -> socket.socket:

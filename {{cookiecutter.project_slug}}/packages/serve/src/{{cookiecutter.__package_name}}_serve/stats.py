@@ -1,20 +1,20 @@
-"""Statistics from the prediction log over a period: traffic, latency, predictions and unusual values."""
+"""Statistics of predictions over time: traffic, latency, predictions and unusual values."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
-from pydantic_core import from_json
-from sqlalchemy import ColumnElement, Engine, Row, case, extract, func, select
-from sqlalchemy import Integer as SqlInteger
+from sqlalchemy import Engine, Row, func, select
 
-from {{ cookiecutter.__package_name }}_predict.artefact import ColumnStatistics
-from {{ cookiecutter.__package_name }}_records.prediction_log import PREDICTIONS
+from {{ cookiecutter.__package_name }}_records.prediction_log import COUNTS, PERIODS, limited_time
 
-MILLISECONDS = (0.5, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
-LOG = PREDICTIONS.c
+from .periods import DECILE, HOUR, LABEL, LATENCY, MILLISECONDS, MINUTE, UNUSUAL
+
+LONGEST_SECONDS = 5.0
 
 
 class Latency(BaseModel):
@@ -26,7 +26,10 @@ class Latency(BaseModel):
 
 
 class Values(BaseModel):
-    """How predicted numbers are distributed; `below` counts those under each decile of the outputs in training."""
+    """How predicted numbers are distributed.
+
+    `below` counts those under each decile, 10 to 90 per cent, of the outputs that the model had in training.
+    """
 
     mean: float
     min: float
@@ -47,55 +50,53 @@ class Step(BaseModel):
 
 
 class Stats(BaseModel):
-    """Statistics from the prediction log; steps without requests are omitted."""
+    """Statistics of predictions; steps without requests are omitted."""
 
     start: datetime
     end: datetime
-    step_seconds: int
+    step_seconds: Annotated[int, Field(description="Whole minutes; from an hour on, whole hours.")]
     requests: int
     rows: int
     versions: Annotated[dict[str, int], Field(description="Rows by model version.")]
     steps: list[Step]
 
 
-def summarise(engine: Engine, hours: float, steps: int, output: ColumnStatistics) -> Stats:
-    """Return statistics of the last hours, divided into steps.
+def summarise(engine: Engine, hours: float, steps: int) -> Stats:
+    """Return statistics of the last hours, divided into steps of whole minutes or hours.
 
     Args:
         engine: the database of the prediction log.
-        hours: how many hours to look back.
+        hours: how many hours to look back; more, if the steps are rounded up.
         steps: how many steps to divide the time into.
-        output: how the model's outputs were distributed in training; predicted numbers are counted by its deciles.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: the database does not answer.
+        sqlalchemy.exc.SQLAlchemyError: the database does not answer, or not within `LONGEST_SECONDS`.
     """
     end = datetime.now(UTC)
-    seconds = max(1, int(hours * 3600 / steps))
-    start = datetime.fromtimestamp(end.timestamp() // seconds * seconds, UTC) - timedelta(seconds=seconds * (steps - 1))
-    epoch = extract("epoch", LOG.at)
-    step = ((epoch - epoch % seconds) / seconds).cast(SqlInteger)  # PostgreSQL would round a fraction
-    edges = output.quantiles[10:100:10] if len(output.quantiles) == 101 else output.quantiles
-    within = LOG.at >= start
-    with engine.connect() as connection:
-        traffic = select(step.label("step"), *_traffic(), *_values(edges)).where(within).group_by("step")
-        rows: Sequence[Row[Any]] = connection.execute(traffic.order_by("step")).all()
-        counts = select(step.label("step"), LOG.label, func.count()).where(within, LOG.label.is_not(None))
-        labels = connection.execute(counts.group_by("step", LOG.label).order_by("step", LOG.label)).all()
-        odd = select(step.label("step"), LOG.unusual, func.count()).where(within, LOG.unusual.is_not(None))
-        unusual = connection.execute(odd.group_by("step", LOG.unusual)).all()
-        versions = select(LOG.model_version, func.count()).where(within).group_by(LOG.model_version)
-        by_version = {str(version): int(count) for version, count in connection.execute(versions)}
-    classes: dict[int, dict[str, int]] = {}
-    for number, label, count in labels:
-        classes.setdefault(number, {})[label] = count
-    fields: dict[int, Counter[str]] = {}
-    for number, names, count in unusual:
-        for name in from_json(names):
-            fields.setdefault(number, Counter())[name] += count
-    told = [_step(row, seconds, edges, classes.get(row.step), fields.get(row.step, {})) for row in rows]
+    seconds = math.ceil(hours * HOUR / steps / MINUTE) * MINUTE
+    period = MINUTE if seconds < HOUR else HOUR
+    seconds = math.ceil(seconds / period) * period
+    start = int(end.timestamp()) // seconds * seconds - seconds * (steps - 1)
+    totals = [func.sum(PERIODS.c[name]).label(name) for name in ("requests", "rows", "milliseconds", "total")]
+    extremes = [func.max(PERIODS.c.slowest), func.min(PERIODS.c.lowest), func.max(PERIODS.c.highest)]
+    named = [column.label(name) for column, name in zip(extremes, ("slowest", "lowest", "highest"), strict=True)]
+    step = (PERIODS.c.start // seconds).label("step")
+    within = PERIODS.c.seconds == period, PERIODS.c.start >= start
+    counted = (COUNTS.c.start // seconds).label("step"), COUNTS.c.kind, COUNTS.c.name
+    with engine.connect() as connection, limited_time(connection, LONGEST_SECONDS):
+        query = select(step, *totals, *named).where(*within).group_by("step").order_by("step")
+        rows = connection.execute(query).all()
+        versions = select(PERIODS.c.model_version, func.sum(PERIODS.c.rows)).where(*within)
+        by_version = {
+            version: int(count) for version, count in connection.execute(versions.group_by(PERIODS.c.model_version))
+        }
+        counts: defaultdict[int, Counter[tuple[str, str]]] = defaultdict(Counter)
+        query = select(*counted, func.sum(COUNTS.c.count)).where(COUNTS.c.seconds == period, COUNTS.c.start >= start)
+        for number, kind, name, count in connection.execute(query.group_by(*counted)):
+            counts[number][kind, name] = int(count)
+    told = [_step(row, seconds, counts[row.step]) for row in rows]
     return Stats(
-        start=start,
+        start=datetime.fromtimestamp(start, UTC),
         end=end,
         step_seconds=seconds,
         requests=sum(part.requests for part in told),
@@ -105,48 +106,21 @@ def summarise(engine: Engine, hours: float, steps: int, output: ColumnStatistics
     )
 
 
-def _traffic() -> list[ColumnElement[Any]]:
-    first = LOG.row == 0  # a request's latency counts once, however many rows it has
-    columns = [
-        func.count().label("rows"),
-        _count(first).label("requests"),
-        func.avg(case((first, LOG.milliseconds))).label("mean"),
-        func.max(LOG.milliseconds).label("max"),
-    ]
-    return [
-        *columns,
-        *(_count(first & (LOG.milliseconds <= bound)).label(f"at_most_{bound}") for bound in MILLISECONDS),
-    ]
-
-
-def _values(edges: Sequence[float]) -> list[ColumnElement[Any]]:
-    columns = [
-        func.avg(LOG.value).label("mean_value"),
-        func.min(LOG.value).label("min_value"),
-        func.max(LOG.value).label("max_value"),
-    ]
-    return [*columns, *(_count(LOG.value < edge).label(f"below_{index}") for index, edge in enumerate(edges))]
-
-
-def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return func.sum(case((condition, 1), else_=0))
-
-
-def _step(
-    row: Row[Any], seconds: int, edges: Sequence[float], classes: dict[str, int] | None, unusual: Mapping[str, int]
-) -> Step:
-    found = row._mapping
-    at_most = {str(bound): found[f"at_most_{bound}"] for bound in MILLISECONDS}
+def _step(row: Row[Any], seconds: int, counts: Mapping[tuple[str, str], int]) -> Step:
+    classes = {name: count for (kind, name), count in sorted(counts.items()) if kind == LABEL}
+    bounds = list(map(str, MILLISECONDS))
+    at_most = dict(zip(bounds, accumulate(counts.get((LATENCY, bound), 0) for bound in bounds), strict=True))
     values = None
-    if found["mean_value"] is not None:
-        below = {repr(edge): found[f"below_{index}"] for index, edge in enumerate(edges)}
-        values = Values(mean=found["mean_value"], min=found["min_value"], max=found["max_value"], below=below)
+    if row.lowest is not None:
+        shares = [counts.get((DECILE, str(percent)), 0) for percent in range(0, 90, 10)]
+        below = dict(zip(map(str, range(10, 100, 10)), accumulate(shares), strict=True))
+        values = Values(mean=row.total / int(row.rows), min=row.lowest, max=row.highest, below=below)
     return Step(
-        start=datetime.fromtimestamp(found["step"] * seconds, UTC),
-        requests=found["requests"],
-        rows=found["rows"],
-        latency=Latency(mean=found["mean"], max=found["max"], at_most=at_most),
-        classes=classes,
+        start=datetime.fromtimestamp(row.step * seconds, UTC),
+        requests=int(row.requests),
+        rows=int(row.rows),
+        latency=Latency(mean=row.milliseconds / int(row.requests), max=row.slowest, at_most=at_most),
+        classes=classes or None,
         values=values,
-        unusual=dict(sorted(unusual.items())),
+        unusual={name: count for (kind, name), count in sorted(counts.items()) if kind == UNUSUAL},
     )

@@ -21,6 +21,7 @@ TOKEN = "a-token-for-the-tests"  # noqa: S105
 SETTINGS = {
     f"{PREFIX}LOGS__FORMAT": "json",
     f"{PREFIX}SERVICE__RETRAIN_TOKEN": TOKEN,
+    f"{PREFIX}SERVICE__OPEN": "true",
     f"{PREFIX}SERVICE__RELOAD_SECONDS": "0.05",
 }
 Start = Callable[..., None]
