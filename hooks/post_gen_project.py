@@ -12,6 +12,8 @@ BELONGS = {
     "__api": {
         "yes": [
             ".github/workflows/engines.yml",
+            "deploy/*-serve.service",
+            "deploy/*-worker.service",
             "deploy/*@drift.timer",
             "docs/service.md",
             "packages/serve",

@@ -12,7 +12,7 @@ import yaml
 from {{ cookiecutter.__package_name }}_predict import Model
 
 from .sandbox import PROGRAM, commit, environment, run_in, train_weakly, write_source
-from .small_config import ROOT
+from .small_config import PATHS, ROOT
 from .test_documents import OPERATION, read_commands
 
 LIVE = Path("var/live/model.onnx")
@@ -35,6 +35,8 @@ def test_schedules_run_the_commands_that_exist(trained: Path) -> None:
     run_in(trained, PROGRAM, "register", "--reason", "x")
     run_in(trained, PROGRAM, "promote", "v0.1.0", "--reason", "x")
     run_in(trained, PROGRAM, "release")
+    Path("var").mkdir(exist_ok=True)
+    shutil.copy(PATHS["holdout"], "var/incoming.parquet")
     lines = [line for line in Path("deploy/crontab").read_text().splitlines() if re.match(r"[\d*]", line)]
     commands = [line.split(maxsplit=5)[5].replace(f"/srv/{PROGRAM}", str(trained)) for line in lines]
     for timer in Path("deploy").glob("*.timer"):
@@ -50,7 +52,23 @@ def test_schedules_run_the_commands_that_exist(trained: Path) -> None:
             command, shell=True, env=environment(), capture_output=True, text=True, check=False
         )
         assert done.returncode in (0, 3) or "no prediction log" in done.stderr, done.stderr
-    assert Path("build/scored.parquet").exists()
+    assert Path("var/scored.parquet").exists()
+
+
+def test_units_start_commands_that_exist_and_may_write_where_they_must() -> None:
+    units = [path.read_text() for path in (ROOT / "deploy").glob("*.service")]
+    commands = {
+        command for unit in units for command in re.findall(r"^ExecStart=\S+ ([a-z-]+)", unit, flags=re.MULTILINE)
+    }
+    assert "score" in commands
+    for command in commands:
+        assert "Usage" in run_in(ROOT, PROGRAM, command, "--help")
+    assert all(f"ReadWritePaths=/srv/{PROGRAM}" in unit and "ProtectSystem=strict" in unit for unit in units)
+
+
+def test_no_schedule_uses_the_data_of_training() -> None:
+    texts = [path.read_text() for path in (ROOT / "deploy").iterdir()]
+    assert not [text for text in texts if re.search(r"(score|--table) data/", text)]
 
 
 def read_steps(workflow: str) -> list[dict[str, object]]:
