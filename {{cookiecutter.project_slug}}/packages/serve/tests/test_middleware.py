@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -73,11 +74,13 @@ def test_other_sites_may_call_only_where_configured(serve: Serve) -> None:
     assert stranger.status_code == 400
 
 
+HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
+
+
 def open_request(service: Client, sent: bytes, headers: bytes = b"") -> socket.socket:
     """Send the head of a request for predictions and a part of its body of 100 bytes, and return the connection."""
     connection = socket.create_connection((service.base_url.host, service.base_url.port or 80), timeout=10)
-    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
-    connection.sendall(head + headers + b"\r\n" + sent)
+    connection.sendall(HEAD + headers + b"\r\n" + sent)
     return connection
 
 
@@ -88,6 +91,16 @@ def test_body_that_does_not_arrive_is_given_up(serve: Serve) -> None:
     assert answer.status == 408
     assert b"the body was incomplete after 1 seconds" in body
     assert service.predict(ROW).status_code == 200
+
+
+def test_connection_goes_on_after_a_refused_request_with_a_short_body(serve: Serve) -> None:
+    service = serve(secrets={"api_keys": ["a-key"]})
+    with open_request(service, b"{") as connection:
+        for _ in range(2):
+            time.sleep(0.1)  # as clients do that send a head and a body one after the other
+            connection.sendall(b" " * 99)
+            assert read_answer(connection)[0].status == 401
+            connection.sendall(HEAD + b"\r\n{")
 
 
 def test_client_that_leaves_is_forgotten(service: Client) -> None:

@@ -27,6 +27,7 @@ log = structlog.get_logger()
 REQUEST_ID = re.compile(rb"[\w.:/+=-]{1,64}", flags=re.ASCII)
 PROCESS, NUMBERS = secrets.token_hex(10), itertools.count()  # a request's id: 32 digits, without a system call
 JSON = (b"content-type", b"application/json")
+SHORT_BYTES = 65_536
 GONE = 499  # what nginx logs when a client disconnects before the response
 HEADERS = [
     (b"cache-control", b"no-store"),
@@ -137,6 +138,12 @@ class Exchange:
         await self._send(message)
 
     @property
+    def is_short(self) -> bool:
+        """Whether to read the body although the request is refused: the connection can then be used again."""
+        announced = self.headers.get(b"content-length", b"")
+        return len(announced) < 8 and announced.isdigit() and int(announced) <= SHORT_BYTES
+
+    @property
     def seconds(self) -> float:
         """The time since the request's head, in seconds."""
         return time.perf_counter() - self.started
@@ -179,13 +186,14 @@ class ServiceMiddleware:
             exchange.check_length()
             clock = asyncio.get_running_loop().call_later(self._limits.seconds, exchange.expire)
             try:
-                if guard := self._guards.get(scope["path"]):
-                    guard(exchange)
-                if exchange.complete or "arrived" in scope:
-                    await exchange.read()
-                else:
-                    with self._uploads.enter(exchange, (scope.get("client") or ("",))[0]):
-                        await exchange.read()
+                try:
+                    if guard := self._guards.get(scope["path"]):
+                        guard(exchange)
+                except Problem:
+                    if exchange.is_short:
+                        await self._read(exchange, scope)
+                    raise
+                await self._read(exchange, scope)
                 await self._answer(exchange, scope)
             finally:
                 clock.cancel()
@@ -203,6 +211,14 @@ class ServiceMiddleware:
             await self._refuse(internal_error(), exchange, scope)
         finally:
             self._record(scope, exchange)
+
+    async def _read(self, exchange: Exchange, scope: Scope) -> None:
+        """Read the body of a request; it is one of the uploads unless it came together with its head."""
+        if exchange.complete or "arrived" in scope:
+            await exchange.read()
+        else:
+            with self._uploads.enter(exchange, (scope.get("client") or ("",))[0]):
+                await exchange.read()
 
     async def _answer(self, exchange: Exchange, scope: Scope) -> None:
         """Answer a request whose body is complete; only such a request takes a place."""
