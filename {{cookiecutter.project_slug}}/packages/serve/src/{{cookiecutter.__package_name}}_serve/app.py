@@ -11,14 +11,16 @@ from typing import Any
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.telemetry import TelemetryConfig
 from starlette.types import ASGIApp
 
 from {{ cookiecutter.__package_name }}_records.job_queue import Queue
 
 from .api_docs import add_docs
+from .exchange import Exchange
 from .log_writer import PredictionLogWriter
 from .metrics import Metrics
-from .middleware import Direct, Exchange, Guards, ServiceMiddleware
+from .middleware import Direct, Guards, ServiceMiddleware
 from .model_watcher import ModelWatcher
 from .openapi import Document, make_document
 from .predictions import Predictions, check_request
@@ -28,6 +30,7 @@ from .security import KEY_HEADER, KEY_PATHS, check_key, check_token
 from .settings import Service, ServiceSettings
 
 Layer = Callable[[ASGIApp], ASGIApp]
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}  # asking for it costs each request
 
 
 class Application(FastAPI):
@@ -78,6 +81,7 @@ def create_app(settings: ServiceSettings, spare: Path | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        telemetry=NO_TELEMETRY,
     )
     app.state.settings, app.state.metrics, app.state.live, app.state.log = service, metrics, live, log
     app.state.queue, app.state.stats_slots = queue, BoundedSemaphore(STATS_AT_ONCE)

@@ -44,11 +44,12 @@ class Server(uvicorn.Server):
     """Stops only after a while, in which clients go elsewhere."""
 
     config: Config
+    server_state: State
 
     def __init__(self, config: Config) -> None:
         """Create a server."""
         super().__init__(config)
-        self.server_state = self._state = State()
+        self.server_state = State()
         self._stop_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -63,15 +64,15 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Return whether to stop now; uvicorn asks ten times a second."""
         if self._stop_at is not None:
-            if not self._state.draining:
-                self._state.draining = True
+            if not self.server_state.draining:
+                self.server_state.draining = True
                 log.info("draining", seconds=self.config.drain_seconds)
             self.should_exit = self.should_exit or time.monotonic() >= self._stop_at
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop, after accepting who is connecting: closing the socket would reset their connections."""
-        self._state.draining = True
+        self.server_state.draining = True
         if self.config.drain_seconds:
             for listener in sockets or []:
                 ignore_new(listener)
@@ -109,11 +110,11 @@ def ignore_new(listener: socket.socket) -> None:
     Clients try again after a second, and are refused then. Linux alone can do this (socket(7), SO_ATTACH_FILTER): the
     program of the packet filter lets pass what has ACK or RST among its TCP flags.
     """
+    if sys.platform != "linux":
+        return
     load_flags, if_any, accept, drop = (0x30, 0, 0, 13), (0x45, 0, 1, 0x14), (0x06, 0, 0, 0xFFFFFFFF), (0x06, 0, 0, 0)
     program = (load_flags, if_any, accept, drop)
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *instruction) for instruction in program))
-    if sys.platform == "linux":
-        with suppress(OSError):
-            listener.setsockopt(
-                socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", len(program), ctypes.addressof(code))
-            )
+    with suppress(OSError):
+        address = struct.pack("HP", len(program), ctypes.addressof(code))
+        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, address)

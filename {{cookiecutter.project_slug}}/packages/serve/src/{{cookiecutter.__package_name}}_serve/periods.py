@@ -4,9 +4,10 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, case, delete, or_
+from sqlalchemy import ColumnElement, Connection, Executable, Table, case, delete, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from {{ cookiecutter.__package_name }}_predict.model import Prediction
@@ -16,6 +17,7 @@ MINUTE, HOUR = 60, 3600
 KEPT = {MINUTE: timedelta(days=31), HOUR: timedelta(days=400)}
 MILLISECONDS = (0.5, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
 LATENCY, LABEL, DECILE, UNUSUAL = "latency", "label", "decile", "unusual"
+EXTREMES = {"slowest": max, "lowest": min, "highest": max}
 Key = tuple[int, int, str]
 
 
@@ -41,48 +43,6 @@ class Entry(NamedTuple):
     deciles: Sequence[float] = ()
 
 
-class Tally:
-    """The numbers of a period and a version."""
-
-    def __init__(self) -> None:
-        """Begin with nothing."""
-        self.requests = self.rows = 0
-        self.milliseconds = self.slowest = self.total = 0.0
-        self.values: tuple[float, float] | None = None
-        self.counts: Counter[tuple[str, str]] = Counter()
-
-    def add(self, entry: Entry) -> None:
-        """Count a request."""
-        self.requests += 1
-        self.rows += len(entry.rows)
-        self.milliseconds += entry.milliseconds
-        self.slowest = max(self.slowest, entry.milliseconds)
-        bound = bisect_left(MILLISECONDS, entry.milliseconds)
-        self.counts[LATENCY, str(MILLISECONDS[bound]) if bound < len(MILLISECONDS) else ""] += 1
-        for prediction in entry.predictions:
-            answer = prediction["prediction"]
-            if isinstance(answer, float):
-                self.total += answer
-                low, high = self.values or (answer, answer)
-                self.values = min(low, answer), max(high, answer)
-                self.counts[DECILE, str(10 * bisect_right(entry.deciles, answer))] += 1
-            else:
-                self.counts[LABEL, name_class(answer)] += 1
-            for name in prediction.get("unusual", ()):
-                self.counts[UNUSUAL, name] += 1
-
-    def merge(self, other: "Tally") -> None:
-        """Add the numbers of a part of the period."""
-        self.requests += other.requests
-        self.rows += other.rows
-        self.milliseconds += other.milliseconds
-        self.slowest = max(self.slowest, other.slowest)
-        self.total += other.total
-        ends = [*(self.values or ()), *(other.values or ())]
-        self.values = (min(ends), max(ends)) if ends else None
-        self.counts += other.counts
-
-
 def name_class(answer: object) -> str:
     """Return a predicted class as the contract names it."""
     return str(answer).lower() if isinstance(answer, bool) else str(answer)
@@ -90,18 +50,16 @@ def name_class(answer: object) -> str:
 
 def add_entries(connection: Connection, entries: Iterable[Entry]) -> None:
     """Add requests to the numbers of their minutes and hours."""
-    minutes: defaultdict[Key, Tally] = defaultdict(Tally)
+    periods: defaultdict[Key, list[Entry]] = defaultdict(list)
     for entry in entries:
-        minutes[MINUTE, int(entry.at // MINUTE) * MINUTE, entry.model_version].add(entry)
-    tallies = defaultdict(Tally, minutes)
-    for (_, start, version), tally in minutes.items():
-        tallies[HOUR, start // HOUR * HOUR, version].merge(tally)
-    ordered = sorted(tallies.items())  # in PostgreSQL, transactions that change rows in different orders would block
-    if ordered:
-        _upsert(
-            connection, PERIODS, [_describe(key, tally) for key, tally in ordered], ("slowest", "highest"), ("lowest",)
+        for seconds in KEPT:
+            periods[seconds, int(entry.at // seconds) * seconds, entry.model_version].append(entry)
+    if periods:
+        ordered = sorted(periods.items())  # PostgreSQL blocks transactions that change rows in different orders
+        connection.execute(_upsert(connection.dialect.name, PERIODS), [_sum(*item) for item in ordered])
+        connection.execute(
+            _upsert(connection.dialect.name, COUNTS), [record for item in ordered for record in _count(*item)]
         )
-        _upsert(connection, COUNTS, [record for key, tally in ordered for record in _list_counts(key, tally)])
 
 
 def delete_old(connection: Connection, now: datetime) -> None:
@@ -112,46 +70,61 @@ def delete_old(connection: Connection, now: datetime) -> None:
             connection.execute(delete(table).where(table.c.seconds == seconds, table.c.start < oldest))
 
 
-def _describe(key: Key, tally: Tally) -> dict[str, object]:
-    low, high = tally.values or (None, None)
+def _sum(key: Key, entries: list[Entry]) -> dict[str, object]:
+    milliseconds = [entry.milliseconds for entry in entries]
+    values = [answer for answer in _list_answers(entries) if isinstance(answer, float)]
     return {
         **_name(key),
-        "requests": tally.requests,
-        "rows": tally.rows,
-        "milliseconds": tally.milliseconds,
-        "slowest": tally.slowest,
-        "total": tally.total,
-        "lowest": low,
-        "highest": high,
+        "requests": len(entries),
+        "rows": sum(len(entry.rows) for entry in entries),
+        "milliseconds": sum(milliseconds),
+        "slowest": max(milliseconds),
+        "total": sum(values),
+        "lowest": min(values, default=None),
+        "highest": max(values, default=None),
     }
 
 
-def _list_counts(key: Key, tally: Tally) -> Iterator[dict[str, object]]:
-    for (kind, name), count in sorted(tally.counts.items()):
+def _count(key: Key, entries: list[Entry]) -> Iterator[dict[str, object]]:
+    """Yield counts of a period, in a fixed order."""
+    reached = Counter(bisect_left(MILLISECONDS, entry.milliseconds) for entry in entries)
+    answers = Counter(answer for answer in _list_answers(entries) if not isinstance(answer, float))
+    tenths = Counter(
+        bisect_right(entry.deciles, answer)
+        for entry in entries
+        for prediction in entry.predictions
+        if isinstance(answer := prediction["prediction"], float)
+    )
+    unusual = Counter(name for entry in entries for row in entry.predictions for name in row.get("unusual", ()))
+    counts = {
+        **{(LATENCY, str(MILLISECONDS[bound])): count for bound, count in reached.items() if bound < len(MILLISECONDS)},
+        **{(LABEL, name_class(answer)): count for answer, count in answers.items()},
+        **{(DECILE, str(10 * tenth)): count for tenth, count in tenths.items()},
+        **{(UNUSUAL, name): count for name, count in unusual.items()},
+    }
+    for (kind, name), count in sorted(counts.items()):
         yield {**_name(key), "kind": kind, "name": name, "count": count}
+
+
+def _list_answers(entries: list[Entry]) -> list[float | str]:
+    return [prediction["prediction"] for entry in entries for prediction in entry.predictions]
 
 
 def _name(key: Key) -> dict[str, object]:
     return dict(zip(("seconds", "start", "model_version"), key, strict=True))
 
 
-def _upsert(
-    connection: Connection,
-    table: Table,
-    records: list[dict[str, object]],
-    greatest: Sequence[str] = (),
-    least: Sequence[str] = (),
-) -> None:
-    """Insert records, or add them to those with the same key; of some columns, the greatest or least value remains."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    insert: Any = dialect.insert(table)
+@cache
+def _upsert(dialect: str, table: Table) -> Executable:
+    """Return a statement that inserts a record, or adds it to the one with the same key, or keeps the extreme."""
+    insert: Any = (sqlite if dialect == "sqlite" else postgresql).insert(table)
     changed: dict[str, ColumnElement[Any]] = {}
     for column in (column for column in table.c if not column.primary_key):
         new = insert.excluded[column.name]
-        if column.name in greatest:
-            changed[column.name] = case((or_(column.is_(None), new > column), new), else_=column)
-        elif column.name in least:
-            changed[column.name] = case((or_(column.is_(None), new < column), new), else_=column)
+        if column.name in EXTREMES:
+            beyond = new > column if EXTREMES[column.name] is max else new < column
+            changed[column.name] = case((or_(column.is_(None), beyond), new), else_=column)
         else:
             changed[column.name] = column + new
-    connection.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed), records)
+    statement: Executable = insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)
+    return statement

@@ -12,14 +12,14 @@ from pydantic_core import to_json
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_predict.model import Prediction
 
+from .body import INLINE_BYTES
+from .exchange import Exchange
 from .log_writer import PredictionLogWriter
 from .metrics import Metrics
-from .middleware import Exchange
 from .model_watcher import ModelWatcher, Served
 from .periods import Entry
 from .problems import Problem, unavailable
 
-INLINE_BYTES = 16_384  # a body up to this size is answered in less time than a thread takes to wake
 LARGE_AT_ONCE, LARGE_WAITING = 2, 20  # larger ones: each takes up to a hundred times its size in memory
 Answer = tuple[list[dict[str, object]], list[Prediction]]
 
@@ -43,12 +43,17 @@ class Predictions:
         if served is None:
             raise unavailable("there is no model to answer with yet; try again later", seconds=10)
         if len(data) <= INLINE_BYTES:
-            found = predict_small(served, data)
-            rows, predictions = found if found is not None else await run_sync(predict, served, data)
+            try:
+                answer: Answer | None = predict(served, data)
+            except (ValidationError, DataError):
+                answer = None
+            if answer is None:  # telling what is wrong takes longer
+                answer = await run_sync(predict_or_explain, served, data)
         elif self._large.statistics().tasks_waiting >= LARGE_WAITING:
             raise unavailable(f"{LARGE_WAITING} large requests are waiting; try again, with fewer instances at a time")
         else:
-            rows, predictions = await run_sync(predict, served, data, limiter=self._large)
+            answer = await run_sync(predict_or_explain, served, data, limiter=self._large)
+        rows, predictions = answer
         version = served.model.version
         self._metrics.rows.inc(len(rows))
         if served.model.encoder.bounded:
@@ -59,30 +64,28 @@ class Predictions:
         await exchange.answer(to_json({"model_version": version, "predictions": predictions}))
 
 
-def predict_small(served: Served, data: bytes) -> Answer | None:
-    """Return the rows in a body and a prediction for each; None if there is something wrong: telling it takes longer.
-
-    Raises:
-        Problem: a key occurs twice.
-    """
-    try:
-        rows = served.body.read(data)
-        return rows, served.model.answer(served.model.encoder.encode(rows))
-    except (ValidationError, DataError):
-        return None
-
-
 def predict(served: Served, data: bytes) -> Answer:
     """Return the rows in a body and a prediction for each.
+
+    Raises:
+        ValidationError: the body breaks the model's contract.
+        DataError: the model's output for a row is not a finite number.
+        Problem: see `RequestBody.read`.
+    """
+    rows = served.body.read(data)
+    return rows, served.model.answer(served.model.encoder.encode(rows))
+
+
+def predict_or_explain(served: Served, data: bytes) -> Answer:
+    """Do as `predict`, and describe what is wrong at once: an error with many faults must not wait, for its memory.
 
     Raises:
         Problem: the body breaks the model's contract, or the model's output for a row is not a finite number.
     """
     try:
-        rows = served.body.read(data)
-        return rows, served.model.answer(served.model.encoder.encode(rows))
+        return predict(served, data)
     except ValidationError as error:
-        raise served.body.problem(data, error) from None  # which has described it: the error may hold much memory
+        raise served.body.problem(data, error) from None
     except DataError as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
 

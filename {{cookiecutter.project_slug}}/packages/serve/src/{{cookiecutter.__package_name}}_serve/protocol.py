@@ -88,15 +88,11 @@ class LimitedProtocol(HttpToolsProtocol):
         if len(self.pipeline) > MOST_PIPELINED:
             self.transport.close()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header, but not a trailer."""
-        if not self._has_head:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        """Start the request."""
+        """Start the request; trailers, which come later, are not among its headers."""
         self._bare_bytes = 0
         super().on_headers_complete()
+        self.headers = []
         if self.server_state.draining:
             self.cycle.keep_alive = False
             self.scope["draining"] = True  # type: ignore[typeddict-unknown-key]

@@ -125,7 +125,9 @@ async def stats(
 
 
 @router.post("/retrain", tags=["retraining"], status_code=HTTPStatus.ACCEPTED)
-def retrain(_: WithToken, request: Request, response: Response, body: Retrain | None = None) -> Job:
+def retrain(
+    request: Request, response: Response, body: Retrain | None = None
+) -> Job:  # the middleware asks for the token
     """Request retraining; while a job waits in the queue, further requests return the same job."""
     try:
         job: Job = request.app.state.queue.request(request.scope["exchange"].request_id, body.reason if body else "")

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from .problems import Problem
 
 KEY_HEADER = "X-API-Key"
+KEY_NAME = KEY_HEADER.lower().encode()
 PAGES = ("/docs", "/openapi.json")  # a browser asks for these, and for a password
 KEY_PATHS = ("/predict", "/model", "/stats", "/metrics", *PAGES)
 
@@ -28,7 +29,7 @@ def check_key(path: str, headers: Mapping[bytes, bytes], keys: Sequence[SecretSt
     """
     if not keys:
         return
-    given = headers.get(KEY_HEADER.lower().encode())
+    given = headers.get(KEY_NAME)
     key = _read_authorization(headers.get(b"authorization", b""), path) if given is None else given.decode("latin-1")
     if key is None:
         challenge = 'Basic realm="the API key as password", charset="UTF-8"' if path in PAGES else "ApiKey"
