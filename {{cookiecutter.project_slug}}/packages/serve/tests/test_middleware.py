@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -93,14 +92,18 @@ def test_body_that_does_not_arrive_is_given_up(serve: Serve) -> None:
     assert service.predict(ROW).status_code == 200
 
 
-def test_connection_goes_on_after_a_refused_request_with_a_short_body(serve: Serve) -> None:
+def test_answer_before_the_end_of_a_body_says_that_it_ends_the_connection(serve: Serve) -> None:
     service = serve(secrets={"api_keys": ["a-key"]})
     with open_request(service, b"{") as connection:
+        answer, _ = read_answer(connection)
+    assert (answer.status, answer.headers["connection"]) == (401, "close")
+    for _ in range(100):  # a head and a body, one after the other
+        assert service.predict(ROW).status_code == 401
+    with open_request(service, b"{" * 100) as connection:
         for _ in range(2):
-            time.sleep(0.1)  # as clients do that send a head and a body one after the other
-            connection.sendall(b" " * 99)
-            assert read_answer(connection)[0].status == 401
-            connection.sendall(HEAD + b"\r\n{")
+            answer, _ = read_answer(connection)
+            assert (answer.status, answer.headers["connection"]) == (401, None)
+            connection.sendall(HEAD + b"\r\n" + b"{" * 100)
 
 
 def test_client_that_leaves_is_forgotten(service: Client) -> None:

@@ -109,6 +109,7 @@ def test_connection_is_closed_after_an_answer_before_the_end_of_the_body(
             while part := connection.recv(10_000):
                 said += part
             assert said.startswith(b"HTTP/1.1 401 ")
+            assert b"\r\nconnection: close\r\n" in said
             with pytest.raises(ConnectionError):  # noqa: PT012  # the rest is not read for ever
                 for _ in range(100):
                     connection.sendall(b"[" * 2**16)

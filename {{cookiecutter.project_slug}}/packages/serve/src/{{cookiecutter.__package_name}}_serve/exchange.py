@@ -16,7 +16,6 @@ from .problems import Problem
 REQUEST_ID = re.compile(rb"[\w.:/+=-]{1,64}", flags=re.ASCII)
 PROCESS, NUMBERS = secrets.token_hex(10), itertools.count()  # a request's id: 32 digits, without a system call
 JSON = (b"content-type", b"application/json")
-SHORT_BYTES = 65_536  # of a body that is read although its request is refused
 HEADERS = [
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -34,6 +33,7 @@ class Exchange:
         "_limit",
         "_read",
         "_receive",
+        "_scope",
         "_send",
         "complete",
         "expired",
@@ -57,6 +57,7 @@ class Exchange:
         given = self.headers.get(b"x-request-id")
         sound = given and REQUEST_ID.fullmatch(given)
         self.request_id = given.decode() if given and sound else f"{PROCESS}{next(NUMBERS):012x}"
+        self._scope = scope
         self._receive, self._send, self._limit, self._read = receive, send, limit, 0
         self._body: bytes | None = None
 
@@ -125,10 +126,9 @@ class Exchange:
         await self._send(message)
 
     @property
-    def is_short(self) -> bool:
-        """Whether the body is so short that it is read in any case: the connection can then be used again."""
-        announced = self.headers.get(b"content-length", b"")
-        return len(announced) < 8 and announced.isdigit() and int(announced) <= SHORT_BYTES
+    def arrived(self) -> bool:
+        """Whether the whole body has arrived, so that it can be read without waiting; the protocol knows."""
+        return "arrived" in self._scope
 
     @property
     def seconds(self) -> float:

@@ -53,11 +53,13 @@ class ServiceMiddleware:
             exchange.check_length()
             clock = asyncio.get_running_loop().call_later(self._limits.seconds, exchange.expire)
             try:
-                refused = self._check(exchange, scope)
-                if not refused or exchange.is_short:
-                    await self._read(exchange, scope)
-                if refused:
-                    raise refused
+                if guard := self._guards.get(scope["path"]):
+                    guard(exchange)
+                if exchange.complete or exchange.arrived:
+                    await exchange.read()
+                else:
+                    with self._uploads.enter(exchange, (scope.get("client") or ("",))[0]):
+                        await exchange.read()
                 await self._answer(exchange, scope)
             finally:
                 clock.cancel()
@@ -75,23 +77,6 @@ class ServiceMiddleware:
             await self._refuse(internal_error(), exchange, scope)
         finally:
             self._record(scope, exchange)
-
-    def _check(self, exchange: Exchange, scope: Scope) -> Problem | None:
-        """Return why a request is refused before its body is read, if it is."""
-        if guard := self._guards.get(scope["path"]):
-            try:
-                guard(exchange)
-            except Problem as problem:
-                return problem
-        return None
-
-    async def _read(self, exchange: Exchange, scope: Scope) -> None:
-        """Read the body of a request; it is one of the uploads unless it came together with its head."""
-        if exchange.complete or "arrived" in scope:
-            await exchange.read()
-        else:
-            with self._uploads.enter(exchange, (scope.get("client") or ("",))[0]):
-                await exchange.read()
 
     async def _answer(self, exchange: Exchange, scope: Scope) -> None:
         """Answer a request whose body is complete; only such a request takes a place."""
@@ -121,7 +106,10 @@ class ServiceMiddleware:
     async def _refuse(self, problem: Problem, exchange: Exchange, scope: Scope) -> None:
         if exchange.status:  # too late: the response has started; the client sees it cut off
             return
-        await problem.response(exchange.request_id)(scope, exchange.receive, exchange.send)
+        response = problem.response(exchange.request_id)
+        if not (exchange.complete or exchange.arrived):  # the rest of the body is not read
+            response.headers["Connection"] = "close"
+        await response(scope, exchange.receive, exchange.send)
 
     def _record(self, scope: Scope, exchange: Exchange) -> None:
         seconds = exchange.seconds

@@ -29,6 +29,19 @@ TOO_LARGE = Problem(
 )
 
 
+class Lingering:
+    """A connection as a request sees it whose body still arrives: it is closed only when no more of that comes."""
+
+    def __init__(self, protocol: "LimitedProtocol") -> None:
+        """Stand for the transport of a connection."""
+        self._protocol = protocol
+        self.write, self.is_closing = protocol.transport.write, protocol.transport.is_closing
+
+    def close(self) -> None:
+        """Close the connection, now or soon."""
+        self._protocol.close()
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """Closes connections whose clients are too slow, or send too much that is no body."""
 
@@ -78,6 +91,8 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._has_head:  # usually at once, without a timer
             if self._deadline is not None and self._left is None:
                 self._stop_waiting()
+            if self.cycle.more_body and self.cycle.transport is self.transport:
+                self.cycle.transport = Lingering(self)  # type: ignore[assignment]  # it has what a cycle needs
             if self._bare_bytes > MOST_HEAD_BYTES and self.cycle.more_body:  # trailers, or extensions of chunks
                 self.transport.close()
         else:
@@ -108,15 +123,22 @@ class LimitedProtocol(HttpToolsProtocol):
         self.scope["arrived"] = True  # type: ignore[typeddict-unknown-key]
 
     def on_response_complete(self) -> None:
-        """Go on with the next request, or close the connection if the client still sends this one's body.
-
-        Closing at once would discard the answer before it is read (RFC 9112, section 9.6), so what the client sends is
-        read and dropped for a moment.
-        """
+        """Go on with the next request, or close the connection if the client still sends this one's body."""
         early = not self.pipeline and self.cycle.more_body and not self.transport.is_closing()
         super().on_response_complete()
         if early:
             self._unset_keepalive_if_required()
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection, after a moment if the client still sends a body.
+
+        Closing at once would discard the answer before it is read (RFC 9112, section 9.6), so what the client sends is
+        read and dropped for a moment.
+        """
+        if not self.cycle.more_body:
+            self.transport.close()
+        elif self._left is None and not self.transport.is_closing():
             self._left = MOST_DRAINED_BYTES
             self._stop_waiting()
             self._close_after(DRAIN_SECONDS)
