@@ -109,13 +109,11 @@ class Encoder:
         """
         if not self.bounded:
             return {}
+        found: dict[int, list[str]] = {}
         outside = (encoded.numbers < self._low) | (encoded.numbers > self._high)
-        if not outside.any():
-            return {}
-        return {
-            int(row): [self._names[column] for column in np.flatnonzero(outside[row])]
-            for row in np.flatnonzero(outside.any(axis=1))
-        }
+        for row, column in zip(*(places.tolist() for places in outside.nonzero()), strict=True):
+            found.setdefault(row, []).append(self._names[column])
+        return found
 
     def count_unusual(self, encoded: Encoded) -> dict[str, int]:
         """Return how many values of each field are unusual (see `find_unusual`)."""

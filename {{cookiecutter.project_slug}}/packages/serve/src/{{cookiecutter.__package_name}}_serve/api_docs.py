@@ -22,7 +22,7 @@ def add_docs(app: FastAPI) -> None:
         swagger_css_url="docs/assets/swagger-ui.css",
         swagger_favicon_url="docs/assets/favicon-32x32.png",
     )
-    page.headers["Content-Security-Policy"] = POLICY
+    page.headers.update({"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"})
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Executable, Table, case, delete, or_
@@ -18,7 +19,6 @@ KEPT = {MINUTE: timedelta(days=31), HOUR: timedelta(days=400)}
 MILLISECONDS = (0.5, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
 LATENCY, LABEL, DECILE, UNUSUAL = "latency", "label", "decile", "unusual"
 EXTREMES = {"slowest": max, "lowest": min, "highest": max}
-Key = tuple[int, int, str]
 
 
 class Entry(NamedTuple):
@@ -50,16 +50,21 @@ def name_class(answer: object) -> str:
 
 def add_entries(connection: Connection, entries: Iterable[Entry]) -> None:
     """Add requests to the numbers of their minutes and hours."""
-    periods: defaultdict[Key, list[Entry]] = defaultdict(list)
+    minutes: defaultdict[tuple[int, str], list[Entry]] = defaultdict(list)
     for entry in entries:
+        minutes[int(entry.at // MINUTE) * MINUTE, entry.model_version].append(entry)
+    if not minutes:
+        return
+    sums, counts = [], []
+    for (minute, version), found in minutes.items():
+        sum_, count = _sum(found), list(_count(found))
         for seconds in KEPT:
-            periods[seconds, int(entry.at // seconds) * seconds, entry.model_version].append(entry)
-    if periods:
-        ordered = sorted(periods.items())  # PostgreSQL blocks transactions that change rows in different orders
-        connection.execute(_upsert(connection.dialect.name, PERIODS), [_sum(*item) for item in ordered])
-        connection.execute(
-            _upsert(connection.dialect.name, COUNTS), [record for item in ordered for record in _count(*item)]
-        )
+            key = {"seconds": seconds, "start": minute // seconds * seconds, "model_version": version}
+            sums.append(key | sum_)
+            counts += [key | record for record in count]
+    # PostgreSQL blocks transactions that change rows in different orders
+    connection.execute(_upsert(connection.dialect.name, PERIODS), _sort(sums, PERIODS))
+    connection.execute(_upsert(connection.dialect.name, COUNTS), _sort(counts, COUNTS))
 
 
 def delete_old(connection: Connection, now: datetime) -> None:
@@ -70,11 +75,10 @@ def delete_old(connection: Connection, now: datetime) -> None:
             connection.execute(delete(table).where(table.c.seconds == seconds, table.c.start < oldest))
 
 
-def _sum(key: Key, entries: list[Entry]) -> dict[str, object]:
+def _sum(entries: list[Entry]) -> dict[str, Any]:
     milliseconds = [entry.milliseconds for entry in entries]
     values = [answer for answer in _list_answers(entries) if isinstance(answer, float)]
     return {
-        **_name(key),
         "requests": len(entries),
         "rows": sum(len(entry.rows) for entry in entries),
         "milliseconds": sum(milliseconds),
@@ -85,8 +89,7 @@ def _sum(key: Key, entries: list[Entry]) -> dict[str, object]:
     }
 
 
-def _count(key: Key, entries: list[Entry]) -> Iterator[dict[str, object]]:
-    """Yield counts of a period, in a fixed order."""
+def _count(entries: list[Entry]) -> Iterator[dict[str, Any]]:
     reached = Counter(bisect_left(MILLISECONDS, entry.milliseconds) for entry in entries)
     answers = Counter(answer for answer in _list_answers(entries) if not isinstance(answer, float))
     tenths = Counter(
@@ -102,16 +105,16 @@ def _count(key: Key, entries: list[Entry]) -> Iterator[dict[str, object]]:
         **{(DECILE, str(10 * tenth)): count for tenth, count in tenths.items()},
         **{(UNUSUAL, name): count for name, count in unusual.items()},
     }
-    for (kind, name), count in sorted(counts.items()):
-        yield {**_name(key), "kind": kind, "name": name, "count": count}
+    for (kind, name), count in counts.items():
+        yield {"kind": kind, "name": name, "count": count}
 
 
 def _list_answers(entries: list[Entry]) -> list[float | str]:
     return [prediction["prediction"] for entry in entries for prediction in entry.predictions]
 
 
-def _name(key: Key) -> dict[str, object]:
-    return dict(zip(("seconds", "start", "model_version"), key, strict=True))
+def _sort(records: list[dict[str, Any]], table: Table) -> list[dict[str, Any]]:
+    return sorted(records, key=itemgetter(*table.primary_key.columns.keys()))
 
 
 @cache
