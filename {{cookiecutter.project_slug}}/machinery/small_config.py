@@ -75,6 +75,7 @@ SERVICE: dict[str, Any] = {
         "batch_rows": 500,
         "flush_seconds": 0.05,
         "retention_days": 90,
+        "content": "inputs",
     },
     "jobs": {"queue": "sqlite:///var/retraining.db", "command": ["python", "-c", "print('done')"], "seconds": 60},
 }

@@ -4,16 +4,20 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from {{ cookiecutter.__package_name }}_batch.dialect import Dialect
 from {{ cookiecutter.__package_name }}_batch.score import Scored, score
-from {{ cookiecutter.__package_name }}_predict import DataError, Model
+from {{ cookiecutter.__package_name }}_predict import Contract, DataError, Model
+
+from machinery.small_model import SCHEMA
 
 PACKAGE = Model.__module__.partition(".")[0]
 
@@ -232,3 +236,16 @@ def test_score_that_is_killed_leaves_no_output(number: int, model_path: Path, tm
     assert not (tmp_path / "out.rejects.csv").exists()
     if number == signal.SIGTERM:
         assert list(tmp_path.glob(".*.partial")) == []
+
+
+def test_sensitive_values_are_not_among_the_rejects(make_model: Callable[..., Path], tmp_path: Path) -> None:
+    hidden = SCHEMA.replace("maximum: 10,", "maximum: 10, sensitive: true,")
+    contract = Contract.model_validate(yaml.safe_load(hidden))
+    model = Model.load(make_model(contract=contract.model_dump_json()))
+    (tmp_path / "in.csv").write_text("length,count,colour,ready\n2.5,7,green,\n4321,7,green,\n4322,7\n")
+    score(model, tmp_path / "in.csv", tmp_path / "out.csv", tmp_path / "rejects.csv")
+    assert (tmp_path / "rejects.csv").read_text().splitlines() == [
+        '"rejected_from","rejected_row","rejected_because","count","colour","ready"',
+        '"in.csv",,"found 2 columns, expected 4",,,',
+        '"in.csv",2,"length: found a value that is not shown, expected a number from 0 up to 10 mm","7","green",""',
+    ]

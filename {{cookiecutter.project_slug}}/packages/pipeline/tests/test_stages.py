@@ -27,10 +27,12 @@ from sklearn.preprocessing import StandardScaler
 from {{ cookiecutter.__package_name }}_pipeline import evaluate, gate, ingest, split, train, validate
 from {{ cookiecutter.__package_name }}_pipeline.evaluate import SkewError
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
+from {{ cookiecutter.__package_name }}_predict.artefact import ColumnStatistics
 from {{ cookiecutter.__package_name }}_predict.cli import main
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
+from machinery.small_project import run_stages
 from machinery.small_recipe import RECIPE
 
 REGRESSION = pytest.mark.parametrize("kind", ["regression"])
@@ -99,6 +101,23 @@ def test_exported_model_carries_contract_lineage_baseline_and_golden_rows(evalua
     assert 5 < len(golden) <= 9
     trained = pq.read_table(evaluated.paths.train).select(list(evaluated.contract.features)).to_pylist()
     assert not [row for row in golden if row in trained]
+
+
+@REGRESSION
+def test_exported_model_does_not_describe_sensitive_fields(project: Project) -> None:
+    schema = project.paths.contract
+    text = schema.read_text().replace("maximum: 10}", "maximum: 10, sensitive: true}")
+    schema.write_text(text.replace("missing: true}", "missing: true, sensitive: true}"))
+    run_stages("ingest", "validate", "split", "train")
+    model = Model.load(project.paths.candidate)
+    assert model.contract.sensitive == ("length", "count", "colour")
+    hidden = {name: model.reference.features[name] for name in model.contract.sensitive}
+    assert hidden == dict.fromkeys(hidden, ColumnStatistics(missing=0))
+    entries = {entry.key: entry.value for entry in onnx.load(project.paths.candidate).metadata_props}
+    found = json.loads(entries["golden"])["rows"]
+    trained = pq.read_table(project.paths.train)
+    assert {row["length"] for row in found}.isdisjoint(set(trained.column("length").to_pylist()) - {0.0, 10.0})
+    assert {row["count"] for row in found} >= {0, 9, None}
 
 
 @REGRESSION

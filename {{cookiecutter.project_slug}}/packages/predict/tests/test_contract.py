@@ -38,6 +38,12 @@ ROW = {"length": 2.5, "count": 7, "colour": "green", "ready": True}
             "features:\n  a: {type: number}\n  a: {type: number}\n" + TARGET,
             "schema.yaml:3: a: this key occurs twice",
         ),
+        (
+            "features:\n  a: {type: text, sensitive: true}\n" + TARGET,
+            "would hold words of a sensitive text; leave it out",
+        ),
+        ("features:\n  a: {type: category, open: true, sensitive: true}\n" + TARGET, "list its `values`"),
+        (FEATURES + "target:\n  b: {type: number, sensitive: true}\n", "'b' may not be sensitive"),
         (FEATURES, "schema.yaml:1: target: Field required"),
         (
             "features:\n  a: {type: integer, minimum: 0.2, maximum: 0.7}\n" + TARGET,
@@ -235,3 +241,21 @@ def test_differences_name_fields_and_order(contract: Contract) -> None:
     )
     turned = contract.model_copy(update={"features": dict(reversed(contract.features.items()))})
     assert contract.differences(turned) == ["the order of the features"]
+
+
+def test_sensitive_values_are_in_no_message() -> None:
+    secret = Contract.model_validate(
+        {
+            "keys": {"id": "customer", "sensitive": True},
+            "features": {"age": {"type": "integer", "maximum": 120, "sensitive": True}, "size": {"type": "number"}},
+            "target": {"b": {"type": "number"}},
+        }
+    )
+    assert secret.sensitive == ("age", "customer")
+    with pytest.raises(DataError) as caught:
+        secret.check([{"age": 543, "size": "wide", "customer": 76.5}])
+    assert str(caught.value).splitlines() == [
+        "row 1: age: found a value that is not shown, expected an integer up to 120",
+        "row 1: size: found 'wide', expected a number",
+        "row 1: customer: found a value that is not shown, expected a text of 1 to 200 characters",
+    ]

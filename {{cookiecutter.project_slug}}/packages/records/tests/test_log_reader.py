@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
 from {{ cookiecutter.__package_name }}_records import log_reader
+from {{ cookiecutter.__package_name }}_records.forget import forget
+from {{ cookiecutter.__package_name }}_records.pseudonyms import make_pseudonym
 
 from machinery.small_config import SERVICE
 from machinery.small_log import Write, change
@@ -59,18 +62,37 @@ def test_log_that_does_not_exist_is_reported(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(DataError, match="has no table predictions: no service has written into it"):
         log_reader.read_window(24, 10)
     Path("var/predictions.db").write_text("no database" * 100)
-    with pytest.raises(DataError, match="cannot be read .*file is not a database"):
+    with pytest.raises(DataError, match="cannot be used .*file is not a database"):
         log_reader.read_window(24, 10)
     monkeypatch.setenv(URL, "null")
     with pytest.raises(ConfigError, match="prediction_log.url is not configured"):
         log_reader.read_window(24, 10)
     monkeypatch.setenv(URL, "postgresql://user:a-secret@127.0.0.1:9/x")
-    with pytest.raises(DataError, match="cannot be read") as caught:
+    with pytest.raises(DataError, match="cannot be used") as caught:
         log_reader.read_window(24, 10)
     assert "a-secret" not in str(caught.value)
 
 
 def test_project_without_a_service_says_what_to_name_instead() -> None:
     CONFIG.write_text("paths: {model: model.onnx}\n")
-    with pytest.raises(ConfigError, match="there is no prediction log to read: .* or name a table of predictions with"):
+    with pytest.raises(ConfigError, match="there is no prediction log to read: .* outcomes take a scored table"):
         log_reader.read_window(24, 10)
+
+
+def test_predictions_of_a_key_are_deleted(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("{{ cookiecutter.__package_name }}_records.forget.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("{{ cookiecutter.__package_name }}_records.forget.PAUSE_SECONDS", 0)
+    monkeypatch.setenv(f"{PREFIX}PREDICTION_LOG__HASH_KEY", "a key")
+    pseudonym = make_pseudonym(4242, SecretStr("a key"))
+    for customer in (4242, "4242", pseudonym, 42421, None):
+        write("one", **{"customer no. ü": customer})
+    deleted = list[int]()
+    assert forget("customer no. ü", "4242", deleted.append) == 3
+    assert deleted == [2, 3]
+    kept = [row["inputs"]["customer no. ü"] for row in log_reader.read_window(24, 10)]
+    assert kept == [None, 42421]
+    assert forget("customer no. ü", "4242") == 0
+    files = b"".join(path.read_bytes() for path in Path("var").iterdir())
+    assert pseudonym.encode() not in files
+    with pytest.raises(DataError, match="expected one without quotes"):
+        forget('a"b', "1")

@@ -1,22 +1,26 @@
 """The prediction log: whole, bounded, never in the way; with SQLite, which needs no server."""
 
+import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 from sqlalchemy import Engine, func, insert, select, text
 from sqlalchemy.exc import OperationalError
 
-from {{ cookiecutter.__package_name }}_predict import Model
+from {{ cookiecutter.__package_name }}_predict import Contract, Model
+from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
 from {{ cookiecutter.__package_name }}_records.prediction_log import (
     COUNTS,
     PERIODS,
     PREDICTIONS,
     connect,
+    insert_predictions,
     limited_time,
     prepare_table,
 )
@@ -27,7 +31,7 @@ from {{ cookiecutter.__package_name }}_serve.stats import summarise
 from .conftest import Serve, Start
 from .log_checks import add_all, check_rows, check_stats, check_unreachable, read_log
 from .running import ROW, Client, wait_until
-from machinery.small_model import ORDER
+from machinery.small_model import ORDER, SCHEMA
 
 NUMBERS = (PERIODS, COUNTS)
 
@@ -245,3 +249,42 @@ def test_full_disk_costs_no_request_and_the_log_recovers(start: Start, engine: E
         rows = service.count("prediction_rows_total")
         wait_until(lambda: service.count("prediction_log_rows_total") == rows - dropped)
         assert len(read_log(engine)) == rows - dropped
+
+
+def test_sensitive_inputs_are_logged_as_pseudonyms_or_not_at_all(
+    serve: Serve, make_model: Callable[..., Path], engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = yaml.safe_load(SCHEMA.replace("missing: true}", "missing: true, sensitive: true}"))
+    contract = Contract.model_validate(hidden | {"keys": {"id": "customer", "sensitive": True}})
+    make_model(contract=contract.model_dump_json())
+    shown = {"length": 2.5, "colour": "green"}
+    for secret in ("null", "a key"):
+        monkeypatch.setenv(f"{PREFIX}PREDICTION_LOG__HASH_KEY", secret)
+        service = serve()
+        service.predict({**ROW, "customer": 42})
+        service.predict({**shown, "count": None, "customer": "42"})
+        wait_until(lambda service=service: service.count("prediction_log_rows_total") == 2)  # type: ignore[misc]
+    left_out, *_, hashed, other = (row["inputs"] for row in read_log(engine))
+    assert left_out == shown
+    assert other == {**shown, "customer": hashed["customer"]}
+    assert set(hashed) == {*ROW, "customer"}
+    assert all(re.fullmatch("[0-9a-f]{32}", hashed[name]) for name in ("count", "ready", "customer"))
+
+
+@pytest.mark.parametrize(("content", "rows"), [("metadata", [None]), ("none", [])])
+def test_log_keeps_what_is_configured(content: str, rows: list[object], serve: Serve, engine: Engine) -> None:
+    service = serve(prediction_log={"content": content})
+    service.predict(ROW)
+    wait_until(lambda: service.get("/stats").json()["rows"] == 1)
+    assert [row["inputs"] for row in read_log(engine)] == rows
+
+
+def test_more_rows_than_a_statement_takes_are_written(engine: Engine) -> None:
+    prepare_table(engine)
+    at = datetime.now(UTC)
+    record = {"at": at, "request_id": "one", "model_version": "abc", "milliseconds": 1.0, "value": 1.5}
+    with engine.begin() as connection:
+        insert_predictions(connection, [{**record, "row": row, "inputs": {"a": row}} for row in range(10_001)])
+    rows = read_log(engine)
+    assert [(row["row"], row["inputs"]) for row in rows] == [(row, {"a": row}) for row in range(10_001)]
+    assert (rows[-1]["at"], rows[-1]["value"], rows[-1]["label"]) == (at.replace(tzinfo=None), 1.5, None)

@@ -1,4 +1,4 @@
-"""A CSV file of rejected rows: the source and number of each, the reason, and its values.
+"""A CSV file of rejected rows: the source and number of each, the reason, and its values that are not sensitive.
 
 A row's number counts the well-formed rows of its file; a malformed line has no number.
 """
@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
-from .tables import Checked, as_texts
+from .tables import Checked, Fields, as_texts
 
 MANY = 1000  # rows
 
@@ -28,8 +28,9 @@ class Rejects:
         fields: how many values of each field were invalid.
     """
 
-    def __init__(self, writer: pa_csv.CSVWriter, schema: pa.Schema) -> None:
-        """Write to an open CSV writer."""
+    def __init__(self, writer: pa_csv.CSVWriter, schema: pa.Schema, *, show_lines: bool) -> None:
+        """Write to an open CSV writer; of malformed lines, the reason alone or the beginning as well."""
+        self._show_lines = show_lines
         self.count = 0
         self.first = ""
         self.fields = Counter[str]()
@@ -39,7 +40,7 @@ class Rejects:
 
     def add_malformed(self, reason: str) -> None:
         """Keep a malformed line; the reader calls this, from its own thread."""
-        self._malformed.append(reason)
+        self._malformed.append(reason if self._show_lines else reason.partition(": ")[0])
 
     def write(self, source: str, batch: pa.RecordBatch, checked: Checked, rows_before: int) -> None:
         """Write the malformed lines found since the last call, and the rejected rows of a batch.
@@ -83,14 +84,16 @@ class Rejects:
 
 
 @contextmanager
-def rejects_file(path: Path, columns: Sequence[str]) -> Iterator[Rejects]:
-    """Yield the rejects, which are written to `path` if the block succeeds, with `columns` after source and reason.
+def rejects_file(path: Path, fields: Fields) -> Iterator[Rejects]:
+    """Yield the rejects, which are written to `path` if the block succeeds.
+
+    After the source and the reason, the file has the columns of the fields that are not sensitive.
 
     Raises:
         DataError: the file cannot be written.
     """
-    texts = [(name, pa.string()) for name in columns]
+    texts = [(name, pa.string()) for name, field in fields.items() if not field.sensitive]
     places = [("rejected_from", pa.string()), ("rejected_row", pa.int64()), ("rejected_because", pa.string())]
     schema = pa.schema([*places, *texts])
     with whole_file(path) as file, pa_csv.CSVWriter(file, schema) as writer:
-        yield Rejects(writer, schema)
+        yield Rejects(writer, schema, show_lines=len(texts) == len(fields))

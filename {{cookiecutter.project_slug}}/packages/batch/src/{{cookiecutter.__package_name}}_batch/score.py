@@ -82,7 +82,7 @@ def score(
         raise DataError(f"{source}, {sink} and {rejects} must be three different files; name another output")
     predicted = 0
     with whole_file(sink) as out:
-        with rejects_file(rejects, list(model.contract.features)) as bad, contextlib.ExitStack() as stack:
+        with rejects_file(rejects, model.contract.features) as bad, contextlib.ExitStack() as stack:
             writer = None
             for batch, share in _predictions(model, source, bad, on_error, dialect):
                 writer = writer or stack.enter_context(_writer(out, sink, batch.schema))

@@ -32,7 +32,6 @@ from .moments import DAY, read_seconds, write_iso, write_timestamps
 
 NULLS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 BOOLEANS = ("false", "true", "0", "1", "no", "yes")  # in pairs
-MAX_REASON_VALUE = 80
 Column = npt.NDArray[np.float64]
 Values = Any  # a numpy array of numbers, or an Arrow array of texts; Arrow has no types
 Fields = Mapping[str, AnyField]
@@ -86,7 +85,7 @@ def check_batch(batch: pa.RecordBatch, fields: Fields, name: str) -> Checked:
         good &= accepted
         refused[column] = int((~accepted).sum())
         for index in np.flatnonzero(~accepted).tolist():
-            found = "nothing" if missing[index] else f"{_value(source, index)!r:.{MAX_REASON_VALUE}}"
+            found = "nothing" if missing[index] else field.show(_value(source, index))
             reason = f"{column}: found {found}, expected {field.accepts}"
             reasons[index] = f"{reasons[index]}; {reason}" if index in reasons else reason
     return Checked(columns, good, reasons, refused)

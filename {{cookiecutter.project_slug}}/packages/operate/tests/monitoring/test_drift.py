@@ -138,6 +138,15 @@ def test_page_shows_names_as_they_are() -> None:
     assert "<b>" not in html
 
 
+def test_sensitive_features_are_left_out(model: Model, rows: pd.DataFrame, tmp_path: Path) -> None:
+    secret = model.contract.features["length"].model_copy(update={"sensitive": True})
+    contract = model.contract.model_copy(update={"features": {**model.contract.features, "length": secret}})
+    frame = draw(rows, 1).assign(length=1.0)
+    scored = read_scored(model.contract, write_scored(model, frame, tmp_path / "scored.parquet"))
+    report = detect(replace(model, contract=contract), scored, SETTINGS)
+    assert "length" not in [finding.name for finding in report.findings]
+
+
 @pytest.mark.parametrize("kind", ["regression"])
 def test_table_without_what_it_needs_is_refused(model: Model, rows: pd.DataFrame, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"

@@ -7,6 +7,7 @@ from {{ cookiecutter.__package_name }}_operate.monitoring.outcomes import read_o
 from {{ cookiecutter.__package_name }}_operate.monitoring.predictions import read_log
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
 from {{ cookiecutter.__package_name }}_predict.contract import Contract, load_contract
+from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
 
 from machinery.small_log import Write, change
@@ -34,6 +35,22 @@ def test_predictions_are_those_of_the_log(contract: Contract, write: Write) -> N
     assert found.inputs.to_pylist() == [{"length": 1.0, "count": None, "colour": None, "ready": True}] * 2
     assert len(read_log(contract, hours=24, most=10).answers) == 3
     assert len(read_log(contract, hours=0.5, most=10).answers) == 0
+
+
+def test_inputs_that_the_log_leaves_out_are_reported_where_they_are_needed(contract: Contract, write: Write) -> None:
+    write("one", length=1.0)
+    change(text("update predictions set inputs = 'null'"))
+    assert read_log(contract, hours=24, most=2, keyed=True).answers == [1.5]
+    with pytest.raises(DataError, match="has no inputs to compare: prediction_log.content leaves them out"):
+        read_log(contract, hours=24, most=2)
+
+
+def test_sensitive_inputs_are_not_read(contract: Contract, write: Write) -> None:
+    secret = contract.features["length"].model_copy(update={"sensitive": True})
+    hidden = contract.model_copy(update={"features": {**contract.features, "length": secret}})
+    write("one", length="0123456789abcdef", ready=True)
+    write("two", length=1.0, ready=False)
+    assert read_log(hidden, hours=24, most=2).inputs.column_names == ["count", "colour", "ready"]
 
 
 @pytest.mark.usefixtures("contract")

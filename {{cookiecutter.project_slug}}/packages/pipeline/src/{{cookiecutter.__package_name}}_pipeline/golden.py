@@ -1,12 +1,20 @@
 """Golden rows: rows that a model file carries with their outputs, so that it can verify itself where it is loaded."""
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from {{ cookiecutter.__package_name }}_batch.tables import Checked, check_batch, decode, to_records
 from {{ cookiecutter.__package_name }}_predict.artefact import Golden
 from {{ cookiecutter.__package_name }}_predict.encoding import Encoded, Words
-from {{ cookiecutter.__package_name }}_predict.fields import AnyField, Category, Text
+from {{ cookiecutter.__package_name }}_predict.fields import (
+    FLOAT_MAX,
+    AnyField,
+    Category,
+    Date,
+    Number,
+    Text,
+)
 
 from .dataset import Dataset
 from .features import Features
@@ -14,6 +22,7 @@ from .learner import Fitted
 
 GOLDEN_ROWS = 8
 UNSEEN = "(a value that the training rows lack)"
+YEARS, SECONDS_A_DAY = 50, 86_400.0  # of 366 days, from 1970
 NO_WORDS = Words(words=[], weights=[])
 
 
@@ -42,7 +51,10 @@ def _is_known(record: dict[str, object], rows: Encoded, features: Features) -> b
 
 
 def _spread(name: str, field: AnyField, rows: Dataset, features: Features) -> list[object]:
-    """Return values of a field that divide its range evenly, and missing and unknown ones where allowed."""
+    """Return values of a field that divide its range evenly, and missing and unknown ones where allowed.
+
+    Those of a sensitive field are no training row's.
+    """
     steps, column = np.linspace(0, 1, GOLDEN_ROWS), rows.checked.columns[name]
     known = features.encoder.values.get(name, ())
     if isinstance(field, Text):
@@ -53,8 +65,23 @@ def _spread(name: str, field: AnyField, rows: Dataset, features: Features) -> li
         values += [UNSEEN] if field.open else []
     else:
         present = column[~np.isnan(column)]
-        found = np.quantile(present, steps, method="nearest") if len(present) else np.empty(0)
+        if field.sensitive:
+            found = _divide(field, steps)
+        else:
+            found = np.quantile(present, steps, method="nearest") if len(present) else np.empty(0)
         values = (
             decode(Checked({name: found}, np.ones(len(found), dtype=bool), {}, {}), {name: field}).column(0).to_pylist()
         )
     return [*values, None] if field.missing or not values else values
+
+
+def _divide(field: AnyField, steps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return numbers that divide the range which the contract allows, or else the usual one, or from 0 to 1."""
+    if isinstance(field, Date):
+        return np.floor(steps * YEARS) * 366 * SECONDS_A_DAY
+    low, high = 0.0, 1.0
+    if isinstance(field, Number):
+        low, high = field.expected or (field.low, field.high)
+        low, high = (low, high) if high - low < FLOAT_MAX else (max(low, 0.0), min(high, 1.0))
+    values = low + steps * (high - low)
+    return values if isinstance(field, Number) and field.type == "number" else np.floor(values)

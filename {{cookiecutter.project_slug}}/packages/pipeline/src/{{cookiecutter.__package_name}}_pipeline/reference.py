@@ -18,6 +18,7 @@ from .metrics import Outputs
 
 MOST_LEVELS = 100
 OTHER_LEVELS = "(other values)"
+NOTHING = ColumnStatistics(missing=0)  # of a sensitive field
 PERCENTILES = np.linspace(0, 1, 101)
 
 
@@ -35,6 +36,9 @@ def describe_training(
     columns: dict[str, ColumnStatistics] = {}
     for name, field in contract.features.items():
         strange = unusual.get(name, 0)
+        if field.sensitive:
+            columns[name] = NOTHING
+            continue
         if isinstance(field, Category):
             if field.open:
                 strange = int((np.bincount(numbers[name][numbers[name] >= 0].astype(np.int64)) == 1).sum())

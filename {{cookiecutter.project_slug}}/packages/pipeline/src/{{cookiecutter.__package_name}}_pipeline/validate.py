@@ -99,7 +99,7 @@ def validate(
     fields = contract.table_fields
     sources = sorted(path for path in raw.rglob("*") if path.suffix.lower() in SUFFIXES)
     accepted, unlabelled = 0, 0
-    with rejects_file(rejected, list(fields)) as refused, whole_file(clean) as file:
+    with rejects_file(rejected, fields) as refused, whole_file(clean) as file:
         with pq.ParquetWriter(file, empty_table(fields).schema) as writer:
             for done, source in enumerate(sources):
                 for table, share in _clean_tables(source, source.relative_to(raw), fields, refused, dialect):

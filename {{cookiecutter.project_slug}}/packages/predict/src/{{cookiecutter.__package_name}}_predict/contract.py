@@ -49,11 +49,13 @@ class Keys(Spec):
         id: different in each row.
         time: when the row was observed, in ISO 8601.
         group: what several rows have in common, such as a customer.
+        sensitive: whether the id and the group are personal, see `FieldSpec`.
     """
 
     id: Name | None = None
     time: Name | None = None
     group: Name | None = None
+    sensitive: bool = False
 
 
 class Contract(Spec):
@@ -78,6 +80,8 @@ class Contract(Spec):
     def _target_is_sound(self) -> "Contract":
         if self.target_name in self.features:
             raise ValueError(f"{self.target_name!r} is both a feature and the target")
+        if self.target_field.sensitive:
+            raise ValueError(f"the target {self.target_name!r} may not be sensitive: answers and the log show it")
         if self.target_field.missing:
             raise ValueError(f"the target {self.target_name!r} may not be missing")
         if isinstance(self.target_field, Category) and len(self.target_field.values) < 2:
@@ -119,11 +123,21 @@ class Contract(Spec):
     def key_fields(self) -> dict[str, Category | Date]:
         """The fields of the keys that are not features."""
         kinds: dict[str | None, Category | Date] = {
-            self.keys.id: Category(type="category", open=True),
-            self.keys.group: Category(type="category", open=True),
+            self.keys.id: self._key,
+            self.keys.group: self._key,
             self.keys.time: Date(type="datetime"),
         }
         return {name: field for name, field in kinds.items() if name and name not in self.features}
+
+    @property
+    def _key(self) -> Category:
+        key = Category(type="category", open=True)
+        return key.model_copy(update={"sensitive": self.keys.sensitive})  # no model file holds the values of keys
+
+    @cached_property
+    def sensitive(self) -> tuple[str, ...]:
+        """The names of the sensitive fields."""
+        return tuple(name for name, field in {**self.features, **self.key_fields}.items() if field.sensitive)
 
     @cached_property
     def table_fields(self) -> dict[str, AnyField]:
@@ -204,8 +218,8 @@ class Contract(Spec):
             return Fault(row, None, f"{item['input']!r:.80}", f"an object with the fields {names}")
         if name not in fields:
             return Fault(row, name[:80], "an unknown field", f"only {names}")
-        found = "nothing" if item["type"] == "missing" or item["input"] is None else repr(item["input"])
-        return Fault(row, name, f"{found:.80}", fields[name].accepts)
+        field, nothing = fields[name], item["type"] == "missing" or item["input"] is None
+        return Fault(row, name, "nothing" if nothing else field.show(item["input"]), field.accepts)
 
     def _problems(self, error: ValidationError) -> str:
         errors = error.errors(include_url=False)

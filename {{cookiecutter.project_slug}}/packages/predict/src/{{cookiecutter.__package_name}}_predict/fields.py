@@ -14,6 +14,7 @@ from .errors import list_names
 FLOAT_MAX = float(np.finfo(np.float32).max)
 INTEGER_MAX = 2.0**53  # above it, double precision skips integers
 MISSING, UNKNOWN = -1.0, -2.0  # in place of the index of a category's value
+MOST_SHOWN = 80  # characters of a value, in a message
 LONGEST_VALUE = 200  # characters of a value of an open category, or of a key
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Name = Annotated[str, Field(min_length=1)]
@@ -26,15 +27,27 @@ class Spec(BaseModel):
 
 
 class FieldSpec(Spec):
-    """Base of the field types: a description, and whether a value may be missing."""
+    """Base of the field types.
+
+    Attributes:
+        description: for people.
+        missing: whether a value may be missing.
+        sensitive: whether values are personal: no message, log or file of rejected rows shows them, and no model file
+            describes them.
+    """
 
     description: str = ""
     missing: bool = False
+    sensitive: bool = False
 
     @property
     def or_null(self) -> str:
         """The end of a description of valid values."""
         return " or null" if self.missing else ""
+
+    def show(self, value: object) -> str:
+        """Return a value as a message shows it."""
+        return "a value that is not shown" if self.sensitive else f"{value!r:.{MOST_SHOWN}}"
 
 
 class Number(FieldSpec):
@@ -132,6 +145,8 @@ class Category(FieldSpec):
             raise ValueError(f"the values are not all different: {list_names(self.values)}")
         if self.open == bool(self.values):
             raise ValueError("a category has either `values` or `open: true`, which learns them from the training rows")
+        if self.open and self.sensitive:
+            raise ValueError("the model file would hold the values of a sensitive open category; list its `values`")
         return self
 
     @property
@@ -224,6 +239,12 @@ class Text(FieldSpec):
 
     type: Literal["text"]
     max_length: int = Field(10_000, ge=1)
+
+    @model_validator(mode="after")
+    def _is_not_sensitive(self) -> "Text":
+        if self.sensitive:
+            raise ValueError("the model file would hold words of a sensitive text; leave it out of the features")
+        return self
 
     @property
     def accepts(self) -> str:

@@ -1,6 +1,7 @@
 """Read the prediction log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataEr
 from {{ cookiecutter.__package_name }}_predict.settings import load_settings
 
 from .prediction_log import PREDICTIONS, connect
-from .settings import LogReaderSettings
+from .settings import LogReaderSettings, PredictionLogSettings
 
 Row = dict[str, Any]
 
@@ -39,7 +40,7 @@ def read_request(request_id: str) -> list[dict[str, object]]:
 
 def read_table(name: str) -> list[Row]:
     """Return the rows of a table in the database of the prediction log (see `read_window` for errors)."""
-    engine = _connect()
+    engine, _ = open_log()
     try:
         return _execute(engine, select(Table(name, MetaData(), autoload_with=engine)))
     except SQLAlchemyError as error:
@@ -52,24 +53,9 @@ def read_table(name: str) -> list[Row]:
 
 def _read(make_query: "Callable[[list[Column[Any]]], Select[Any]]") -> list[Row]:
     """Return what a query finds; it is made for the columns that the table has: an older service may have made it."""
-    engine = _connect()
-    try:
-        inspector = inspect(engine)
-        if not inspector.has_table(PREDICTIONS.name):
-            raise DataError(
-                f"{engine.url.render_as_string()} has no table {PREDICTIONS.name}: no service has written into it; "
-                "run this where its settings and its files are, with --stage for its environment"
-            )
-        present = {column["name"] for column in inspector.get_columns(PREDICTIONS.name)}
+    with using_log() as (engine, _):
+        present = {column["name"] for column in inspect(engine).get_columns(PREDICTIONS.name)}
         return _execute(engine, make_query([column for column in PREDICTIONS.c if column.name in present]))
-    except SQLAlchemyError as error:
-        reason = str(error).partition("\n")[0]
-        raise DataError(
-            f"the prediction log at {engine.url.render_as_string()} cannot be read ({reason}); check the database and "
-            "prediction_log.url"
-        ) from error
-    finally:
-        engine.dispose()
 
 
 def _execute(engine: Engine, query: "Select[Any]") -> list[Row]:
@@ -82,12 +68,44 @@ def _utc(at: datetime) -> datetime:
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _connect() -> Engine:
+@contextmanager
+def using_log() -> Iterator[tuple[Engine, PredictionLogSettings]]:
+    """Connect to the prediction log, which has been written to, and convert the errors of the database.
+
+    Raises:
+        ConfigError: no prediction log is configured.
+        DataError: the database cannot be used, or no service has written into it.
+    """
+    engine, settings = open_log()
+    try:
+        if not inspect(engine).has_table(PREDICTIONS.name):
+            raise DataError(
+                f"{engine.url.render_as_string()} has no table {PREDICTIONS.name}: no service has written into it; "
+                "run this where its settings and its files are, with --stage for its environment"
+            )
+        yield engine, settings
+    except SQLAlchemyError as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(
+            f"the prediction log at {engine.url.render_as_string()} cannot be used ({reason}); check the database and "
+            "prediction_log.url"
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def open_log() -> tuple[Engine, PredictionLogSettings]:
+    """Return the configured prediction log, without connecting yet, and its settings.
+
+    Raises:
+        ConfigError: no prediction log is configured.
+        DataError: its file does not exist.
+    """
     settings = load_settings(LogReaderSettings, {}).prediction_log
     if settings is None or settings.url is None:
         raise ConfigError(
-            "there is no prediction log to read: prediction_log.url is not configured; configure a database, or name a "
-            "table of predictions with --table"
+            "there is no prediction log to read: prediction_log.url is not configured; configure a database (drift and "
+            "outcomes take a scored table, too: --table)"
         )
     engine = connect(settings.url)
     file = engine.url.database if engine.url.get_backend_name() == "sqlite" else None
@@ -96,4 +114,4 @@ def _connect() -> Engine:
             f"there is no prediction log at {file}: no service has written it; "
             "run this where its files are, with --stage for its environment"
         )
-    return engine
+    return engine, settings

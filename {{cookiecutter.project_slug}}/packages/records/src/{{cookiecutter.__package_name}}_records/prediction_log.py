@@ -1,7 +1,7 @@
 """The prediction log, in SQLite or PostgreSQL: predictions, and their numbers by minute and hour."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,12 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
+    insert,
     make_url,
     select,
     true,
 )
+from sqlalchemy.types import TypeEngine
 
 CONNECT_ARGS = {  # to notice an unresponsive database; https://www.postgresql.org/docs/current/libpq-connect.html
     "connect_timeout": 5,
@@ -37,6 +39,7 @@ CONNECT_ARGS = {  # to notice an unresponsive database; https://www.postgresql.o
     "options": "-c statement_timeout=30000",
 }
 
+MOST_VARIABLES = 32_766  # https://www.sqlite.org/limits.html
 ADVISORY_LOCK = 7_029_551_840_623_395_104  # any number that no other program takes
 
 METADATA = MetaData()
@@ -124,6 +127,30 @@ def prepare_table(engine: Engine) -> tuple[str | None, str] | None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         return before, newest
+
+
+def insert_predictions(connection: Connection, records: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows into the table of predictions, all with the same columns.
+
+    SQLite gets many rows with each statement: while it works, other threads run, and would be asked to stop after each.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(insert(PREDICTIONS), records)
+        return
+    statement = insert(PREDICTIONS).compile(dialect=connection.dialect, column_keys=list(records[0]))
+    names = statement.positiontup or ()
+    head, _, row = str(statement).partition(" VALUES ")
+    columns = [(name, _prepare(PREDICTIONS.c[name].type, connection)) for name in names]
+    for start in range(0, len(records), step := MOST_VARIABLES // len(names)):
+        part = records[start : start + step]
+        values = [prepare(record[name]) for record in part for name, prepare in columns]
+        connection.exec_driver_sql(f"{head} VALUES {', '.join([row] * len(part))}", tuple(values))
+
+
+def _prepare(kind: TypeEngine[Any], connection: Connection) -> Callable[[object], object]:
+    """Return what turns a value of a type into one that the driver accepts."""
+    found = kind.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+    return found or (lambda value: value)
 
 
 @contextmanager

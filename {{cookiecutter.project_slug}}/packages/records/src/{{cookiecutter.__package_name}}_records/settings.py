@@ -1,9 +1,9 @@
 """The settings of logging, the prediction log and the job queue: `logs`, `prediction_log` and `jobs`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, SecretStr, field_validator
 
 from {{ cookiecutter.__package_name }}_predict.settings import Section, Settings
 
@@ -25,6 +25,8 @@ class PredictionLogSettings(Section):
         batch_rows: how many predictions to write in one transaction.
         flush_seconds: how long a prediction waits at most, while the database answers.
         retention_days: the age at which predictions are deleted; null keeps them.
+        content: what is kept of a prediction: everything, all but its inputs, or only the numbers of each minute.
+        hash_key: secret; with it, sensitive inputs are logged as pseudonyms, and left out without it.
     """
 
     url: str | None
@@ -32,6 +34,8 @@ class PredictionLogSettings(Section):
     batch_rows: PositiveInt
     flush_seconds: Seconds
     retention_days: Annotated[float, Field(gt=0, le=36_500)] | None
+    content: Literal["inputs", "metadata", "none"]
+    hash_key: SecretStr | None = None
 
     @field_validator("url")
     @classmethod
@@ -62,6 +66,7 @@ class Jobs(Section):
 class LogReaderSettings(Settings):
     """The settings for reading the prediction log; without a service, the section is missing."""
 
+    secrets: ClassVar = ("hash_key",)
     prediction_log: PredictionLogSettings | None = None
 
 

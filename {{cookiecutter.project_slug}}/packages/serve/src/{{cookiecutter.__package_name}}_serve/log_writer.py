@@ -3,20 +3,22 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
 from pydantic_core import to_json
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Engine, delete, select
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from {{ cookiecutter.__package_name }}_records.prediction_log import (
     PREDICTIONS,
     connect,
+    insert_predictions,
     prepare_table,
 )
+from {{ cookiecutter.__package_name }}_records.pseudonyms import conceal
 from {{ cookiecutter.__package_name }}_records.settings import PredictionLogSettings
 
 from .metrics import Metrics
@@ -150,14 +152,40 @@ class PredictionLogWriter:
                 del batch[0]
 
     def _insert_together(self, engine: Engine, entries: list[Entry]) -> None:
-        records = [record for entry in entries for record in _records(entry)]
-        if records:
+        kept = entries if self._settings.content != "none" else ()
+        records = [record for entry in kept for record in self._records(entry)]
+        if entries:
             self._require_file(engine)
             with engine.begin() as connection:
-                connection.execute(insert(PREDICTIONS), records)
+                if records:
+                    insert_predictions(connection, records)
                 add_entries(connection, entries)
             self._require_file(engine)  # if it changed meanwhile, the batch is written again
         self._metrics.logged.inc(len(records))
+
+    def _records(self, entry: Entry) -> Iterator[dict[str, object]]:
+        at = datetime.fromtimestamp(entry.at, UTC)
+        for index, (inputs, prediction) in enumerate(zip(entry.rows, entry.predictions, strict=True)):
+            answer = prediction["prediction"]
+            number = isinstance(answer, float)
+            yield {
+                "at": at,
+                "request_id": entry.request_id,
+                "row": index,
+                "model_version": entry.model_version,
+                "milliseconds": entry.milliseconds,
+                "inputs": self._show(inputs, entry.sensitive),
+                "label": None if number else name_class(answer),
+                "value": answer if number else None,
+                "probabilities": prediction.get("probabilities"),
+                "unusual": to_json(unusual).decode() if (unusual := prediction.get("unusual")) else None,
+            }
+
+    def _show(self, inputs: dict[str, object], sensitive: Collection[str]) -> dict[str, object] | None:
+        """Return what the log keeps of the inputs."""
+        if self._settings.content != "inputs":
+            return None
+        return conceal(inputs, sensitive, self._settings.hash_key) if sensitive else inputs
 
     def _retire(self, engine: Engine) -> None:
         """Delete predictions beyond the retention period, few at a time, so that writing goes on between."""
@@ -191,22 +219,3 @@ def identify_file(engine: Engine) -> tuple[int, int] | None:
 def _first_line(error: Exception) -> str:
     """Return an error message without the statement and the rows that SQLAlchemy adds."""
     return str(error).partition("\n")[0]
-
-
-def _records(entry: Entry) -> Iterator[dict[str, object]]:
-    at = datetime.fromtimestamp(entry.at, UTC)
-    for index, (inputs, prediction) in enumerate(zip(entry.rows, entry.predictions, strict=True)):
-        answer = prediction["prediction"]
-        number = isinstance(answer, float)
-        yield {
-            "at": at,
-            "request_id": entry.request_id,
-            "row": index,
-            "model_version": entry.model_version,
-            "milliseconds": entry.milliseconds,
-            "inputs": inputs,
-            "label": None if number else name_class(answer),
-            "value": answer if number else None,
-            "probabilities": prediction.get("probabilities"),
-            "unusual": to_json(unusual).decode() if (unusual := prediction.get("unusual")) else None,
-        }

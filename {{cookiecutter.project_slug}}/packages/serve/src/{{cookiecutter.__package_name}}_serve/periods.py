@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from operator import itemgetter
@@ -32,6 +32,7 @@ class Entry(NamedTuple):
         rows: the inputs.
         predictions: one for each row.
         deciles: nine, of the model's outputs in training, where they are numbers.
+        sensitive: the names of the inputs that no log may show.
     """
 
     at: float
@@ -41,6 +42,7 @@ class Entry(NamedTuple):
     rows: list[dict[str, object]]
     predictions: list[Prediction]
     deciles: Sequence[float] = ()
+    sensitive: Collection[str] = ()
 
 
 def name_class(answer: object) -> str:

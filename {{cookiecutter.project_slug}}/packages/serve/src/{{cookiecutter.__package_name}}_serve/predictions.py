@@ -54,13 +54,15 @@ class Predictions:
         else:
             answer = await run_sync(predict_or_explain, served, data, limiter=self._large)
         rows, predictions = answer
-        version = served.model.version
+        version, sensitive = served.model.version, served.model.contract.sensitive
         self._metrics.rows.inc(len(rows))
         if served.model.encoder.bounded:
             for name in (name for prediction in predictions for name in prediction.get("unusual", ())):
                 self._metrics.unusual.labels(name).inc()
         milliseconds, deciles = exchange.seconds * 1000, served.deciles
-        self._log.put(Entry(time.time(), exchange.request_id, version, milliseconds, rows, predictions, deciles))
+        self._log.put(
+            Entry(time.time(), exchange.request_id, version, milliseconds, rows, predictions, deciles, sensitive)
+        )
         await exchange.answer(to_json({"model_version": version, "predictions": predictions}))
 
 

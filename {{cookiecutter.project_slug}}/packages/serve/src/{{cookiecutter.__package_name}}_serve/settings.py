@@ -89,7 +89,7 @@ class Service(Section):
 class ServiceSettings(Settings):
     """All settings of the service."""
 
-    secrets: ClassVar = ("api_keys", "retrain_token")
+    secrets: ClassVar = ("api_keys", "retrain_token", "hash_key")
     service: Service
     logs: Logs
     prediction_log: PredictionLogSettings

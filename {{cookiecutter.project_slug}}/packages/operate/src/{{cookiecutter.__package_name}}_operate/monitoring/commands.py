@@ -46,6 +46,27 @@ def outcomes(
     _finish(join(model, predictions, read_outcomes(source), settings.lifecycle), "outcomes", settings)
 
 
+def forget(
+    subject: Annotated[str, typer.Argument(help="A name and a value, as in customer=42.", metavar="NAME=VALUE")],
+    stage: Stage = PRODUCTION,
+) -> None:
+    """Delete from the prediction log what has a key or an input of this value; docs/privacy.md says what remains."""
+    from rich.console import Console
+
+    from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
+    from {{ cookiecutter.__package_name }}_records.forget import forget as run
+
+    from ..settings import load_lifecycle
+
+    name, equals, value = subject.partition("=")
+    if not (name and equals and value):
+        raise ConfigError(f"found {subject[:80]!r}, expected a name and a value, as in customer=42")
+    load_lifecycle(stage)
+    with Console(stderr=True).status("Searching the prediction log") as status:
+        count = run(name, value, lambda total: status.update(f"Deleted {total} predictions"))
+    print(f"{count} predictions with {name}={value} deleted from the prediction log")
+
+
 def _load(
     stage: str, hours: float | None, table: Path | None, *, keyed: bool = False
 ) -> "tuple[LifecycleSettings, Model, Predictions]":
@@ -61,7 +82,7 @@ def _load(
     model, limits = Model.load(settings.paths.model), settings.lifecycle.drift
     if table:
         return settings, model, read_scored(model.contract, table, keyed=keyed)
-    return settings, model, read_log(model.contract, hours or limits.hours, limits.max_rows)
+    return settings, model, read_log(model.contract, hours or limits.hours, limits.max_rows, keyed=keyed)
 
 
 def _finish(report: "Report", name: str, settings: "LifecycleSettings") -> None:

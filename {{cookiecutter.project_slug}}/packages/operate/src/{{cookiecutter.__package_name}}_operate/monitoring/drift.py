@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.stats import ks_2samp
 
-from {{ cookiecutter.__package_name }}_batch.tables import NULLS, Checked, check_batch
+from {{ cookiecutter.__package_name }}_batch.tables import NULLS, Checked, Fields, check_batch
 from {{ cookiecutter.__package_name }}_predict.artefact import ColumnStatistics, ReferenceStatistics
 from {{ cookiecutter.__package_name }}_predict.fields import AnyField, Category, Date, Number, Text
 from {{ cookiecutter.__package_name }}_predict.model import Model
@@ -99,18 +99,21 @@ def detect(model: Model, predictions: Predictions, settings: Drift) -> DriftRepo
     alarm also needs a population stability index that reaches its threshold. The tests share the allowed rate of false
     alarms (Bonferroni), so an unchanged window raises any alarm at most that often.
 
+    Sensitive features are left out: the model file does not describe them, and the log does not show them.
+
     Args:
         model: the model whose reference statistics to use.
         predictions: of any model; outputs are compared only for rows that this model answered.
         settings: the thresholds.
     """
-    checked = check_batch(predictions.inputs, model.contract.features, predictions.source)
+    features = {name: spec for name, spec in model.contract.features.items() if not spec.sensitive}
+    checked = check_batch(predictions.inputs, features, predictions.source)
     rows = len(predictions.answers)
     answered = predictions.of_model(model.version)
     report = DriftReport(model.version, predictions.source, rows, settings.min_rows, 0.0, [])
     if not report.enough:
         return report
-    findings = list(_compare_features(model, predictions, checked))
+    findings = list(_compare_features(model, features, predictions, checked))
     if int(answered.sum()) >= settings.min_rows:
         findings.append(_compare_output(model, predictions, answered))
     threshold = settings.false_alarms / (3 * len(findings))  # three tests for each column
@@ -118,8 +121,8 @@ def detect(model: Model, predictions: Predictions, settings: Drift) -> DriftRepo
     return replace(report, p_threshold=threshold, findings=judged)
 
 
-def _compare_features(model: Model, predictions: Predictions, checked: Checked) -> Iterator[Finding]:
-    for name, spec in model.contract.features.items():
+def _compare_features(model: Model, features: Fields, predictions: Predictions, checked: Checked) -> Iterator[Finding]:
+    for name, spec in features.items():
         reference, values = model.reference.features[name], checked.columns[name]
         raw = predictions.inputs.column(name).to_pylist()
         if isinstance(spec, Category) and spec.open:

@@ -48,13 +48,27 @@ class Predictions:
         return np.array([model == version for model in self.models], dtype=bool)
 
 
-def read_log(contract: Contract, hours: float, most: int) -> Predictions:
-    """Return the predictions of the last hours in the prediction log, at most this many, newest first."""
-    rows = read_window(hours, most)
+def read_log(contract: Contract, hours: float, most: int, *, keyed: bool = False) -> Predictions:
+    """Return the predictions of the last hours in the prediction log, at most this many, newest first.
+
+    Args:
+        contract: the contract of the model; its sensitive features are left out, since the log has none of them.
+        hours: how far to go back.
+        most: the number of rows.
+        keyed: whether rows without their inputs are of use, as for outcomes.
+
+    Raises:
+        DataError: the log cannot be read, or has rows but none with its inputs.
+    """
+    found = read_window(hours, most)
+    rows = [row for row in found if keyed or row["inputs"] is not None]
+    if found and not rows:
+        raise DataError("the prediction log has no inputs to compare: prediction_log.content leaves them out")
+    shown = [name for name, field in contract.features.items() if not field.sensitive]
     shares = [[(row["probabilities"] or {}).get(name, np.nan) for name in contract.classes] for row in rows]
     return Predictions(
         source=f"the prediction log, the last {hours:g} hours",
-        inputs=pa.table({name: [row["inputs"].get(name) for row in rows] for name in contract.features}),
+        inputs=pa.table({name: [(row["inputs"] or {}).get(name) for row in rows] for name in shown}),
         answers=[row["label"] if contract.classes else row["value"] for row in rows],
         probabilities=np.array(shares, dtype=float).reshape(len(rows), len(contract.classes))
         if contract.classes
