@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -86,20 +87,42 @@ def test_margin_is_the_configured_one(call: Run) -> None:
     assert "promoted v0.2.0" in call("promote", "v0.2.0", "--reason", "who cares")
 
 
-@pytest.mark.usefixtures("promoted")
-def test_models_of_different_schemas_are_promoted_by_force_alone(call: Run) -> None:
+def change_contract(change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the features in schema.yaml, and train again."""
     schema = yaml.safe_load(Path("schema.yaml").read_text())
-    del schema["features"]["ready"]
+    change(schema["features"])
     Path("schema.yaml").write_text(yaml.safe_dump(schema, sort_keys=False))
     train_again()
+
+
+@pytest.mark.usefixtures("promoted")
+def test_contract_that_breaks_clients_is_promoted_by_force_alone(call: Run) -> None:
+    change_contract(lambda features: features.pop("ready"))
     call("register", "--reason", "one field less")
     printed = call("promote", "v1.0.0", "--reason", "x", code=1)
-    assert "the two cannot be compared because their contracts differ in ready" in printed
+    assert (
+        "v1.0.0 is not promoted to production, which has v0.1.0: its contract breaks clients (ready: removed)"
+        in printed
+    )
+    assert call("contract-diff", "v0.1.0", code=3) == "breaking    ready: removed\n"
+    assert call("contract-diff", "schema.yaml", "v1.0.0") == "no change for clients\n"
     call("promote", "v1.0.0", "--reason", "x", "--force")
+    assert read_history(call)[-1]["facts"]["forced"] == "its contract breaks clients (ready: removed)"
     call("release")
     assert live_version() == version_of("v1.0.0")
     call("rollback", "--reason", "clients still send it")
     assert live_version() == version_of("v0.1.0")
+
+
+@pytest.mark.usefixtures("promoted")
+def test_contract_that_breaks_no_client_is_compared_with_the_one_before(call: Run) -> None:
+    change_contract(lambda features: features["ready"].update(missing=True))
+    call("register", "--reason", "readiness may be unknown")
+    assert call("contract-diff", "v0.1.0", "v1.0.0") == "compatible  ready: may now be missing\n"
+    assert "r2" in call("promote", "v1.0.0", "--reason", "x")
+    assert "'nothing' is not a YAML file, a model file, a registered version or a git revision" in call(
+        "contract-diff", "nothing", code=1
+    )
 
 
 @pytest.mark.usefixtures("promoted")

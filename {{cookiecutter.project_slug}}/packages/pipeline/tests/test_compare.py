@@ -191,6 +191,24 @@ def test_command_compares_two_files_and_prints_a_sentence_or_json(
     assert isinstance(found["passed"], bool)
 
 
+def test_rows_that_break_the_old_contract_are_left_out(evaluated: Project) -> None:
+    model, rows = load(evaluated)
+    narrow = model.contract.features["length"].model_copy(update={"maximum": 5.0})
+    contract = model.contract.model_copy(update={"features": {**model.contract.features, "length": narrow}})
+    found = look(model, replace(model, contract=contract), rows)
+    assert found.rows == sum(length <= 5 for length in rows.column("length").to_pylist())
+    with pytest.raises(DataError, match="no row of the holdout is valid under both contracts"):
+        look(model, replace(model, contract=contract), rows.slice(0, 0))
+
+
+def test_models_that_predict_different_things_are_not_compared(evaluated: Project) -> None:
+    model, rows = load(evaluated)
+    target = model.contract.target
+    other = model.contract.model_copy(update={"target": {"other": target[model.contract.target_name]}})
+    with pytest.raises(DataError, match="cannot be compared: one predicts .*, the other other"):
+        look(model, replace(model, contract=other), rows)
+
+
 def test_outcomes_are_measured_as_the_evaluation_measures(evaluated: Project) -> None:
     model, rows = load(evaluated)
     dataset = load_dataset(rows, evaluated.contract)

@@ -3,17 +3,20 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from {{ cookiecutter.__package_name }}_predict import Model
+from {{ cookiecutter.__package_name }}_predict import Contract, Model
 
 from .conftest import Serve
 from .running import ROW, Client
+from machinery.small_model import SCHEMA
 
 VALUES = st.recursive(
     st.none()
@@ -49,6 +52,17 @@ def test_document_gives_the_contract_of_the_model(service: Client, model_path: P
     assert "security" not in operation
     assert document["paths"]["/retrain"]["post"]["security"] == [{"token": []}]
     assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_document_says_since_when_a_field_exists(serve: Serve, make_model: Callable[..., Path]) -> None:
+    text = SCHEMA.replace("missing: true}", "missing: true, since: v1.2.0}")
+    make_model(contract=Contract.model_validate(yaml.safe_load(text)).model_dump_json())
+    operation = serve().get("/openapi.json").json()["paths"]["/predict"]["post"]
+    items = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]["instances"]["items"]
+    assert {name for name, field in items["properties"].items() if field.get("x-since") == "v1.2.0"} == {
+        "count",
+        "ready",
+    }
 
 
 def test_document_describes_each_kind_of_field(kinds_service: Client) -> None:

@@ -140,8 +140,6 @@ def compare(
     from .project import Project
 
     models, table = (Model.load(new), Model.load(old)), read_table(holdout)
-    if names := models[1].contract.differences(models[0].contract):
-        raise DataError(f"{new} and {old} cannot be compared: their contracts differ in {', '.join(names)}")
     found = run(*models, table, Project.load().metrics, margin, Bootstrap(confidence, resamples))
     facts = {**asdict(found), "passed": found.passed, "text": str(found)}
     typer.echo(json.dumps(facts) if as_json else found)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.stats import bootstrap
 
+from {{ cookiecutter.__package_name }}_batch.tables import check_batch
 from {{ cookiecutter.__package_name }}_predict.artefact import Decision
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
@@ -74,22 +75,36 @@ def compare(
     Args:
         new: the candidate.
         old: the current model.
-        holdout: rows and targets, under the contract of both.
+        holdout: rows and targets, under the contract of the new model; those that break the old one's are left out.
         metrics: of the project, the main one first.
         margin: how much worse the new model's main metric may be.
         settings: of the bootstrap.
+
+    Raises:
+        DataError: the two predict different things, the holdout lacks a feature, or there are no rows that both accept.
     """
-    rows = load_dataset(holdout, new.contract)
-    answers = [
-        Answers(
-            new.contract, rows.target, model.run(rows.encode(model.encoder)).astype(np.float64), model.decision, rows
-        )
-        for model in (new, old)
-    ]
+    shared = _valid_under_both(holdout, new.contract, old.contract)
+    answers = list[Answers]()
+    for model in (new, old):
+        rows = load_dataset(shared, model.contract)
+        outputs = model.run(rows.encode(model.encoder)).astype(np.float64)
+        answers.append(Answers(model.contract, rows.target, outputs, model.decision, rows))
     name = next(iter(metrics))
     found, before = (measure(part, {name: metrics[name]})[name] for part in answers)
     low, high = resample(answers, name, metrics[name], settings)
-    return Comparison(name, before, found, low, high, len(rows), margin)
+    return Comparison(name, before, found, low, high, len(shared), margin)
+
+
+def _valid_under_both(table: pa.Table, new: Contract, old: Contract) -> pa.Table:
+    if (new.target_name, new.labels) != (old.target_name, old.labels):
+        what = [f"{part.target_name} ({', '.join(map(str, part.labels)) or 'a number'})" for part in (new, old)]
+        raise DataError(f"the two models cannot be compared: one predicts {what[0]}, the other {what[1]}")
+    if new.differences(old):
+        good = check_batch(table, {**old.key_fields, **old.features, **old.target}, "the holdout").good
+        table = table.filter(pa.array(good))
+    if not len(table):
+        raise DataError("the two models cannot be compared: no row of the holdout is valid under both contracts")
+    return table
 
 
 def measure_outcomes(

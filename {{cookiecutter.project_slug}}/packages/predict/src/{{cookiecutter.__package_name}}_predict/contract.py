@@ -170,7 +170,7 @@ class Contract(Spec):
             raise DataError(self._problems(error)) from error
 
     def differences(self, other: "Contract") -> list[str]:
-        """Return the names of the fields that differ from another contract, in anything but their descriptions."""
+        """Return the names of the fields that differ from another contract, in anything but what they say to people."""
         mine, theirs = self._definitions(), other._definitions()
         names = [name for name in (mine | theirs) if mine.get(name) != theirs.get(name)]
         names += ["keys"] if self.keys != other.keys else []
@@ -178,7 +178,7 @@ class Contract(Spec):
 
     def _definitions(self) -> dict[str, FieldSpec]:
         fields: dict[str, FieldSpec] = {**self.features, **self.target}
-        return {name: field.model_copy(update={"description": ""}) for name, field in fields.items()}
+        return {name: field.model_copy(update={"description": "", "since": ""}) for name, field in fields.items()}
 
     @cached_property
     def row_schema(self) -> CoreSchema:

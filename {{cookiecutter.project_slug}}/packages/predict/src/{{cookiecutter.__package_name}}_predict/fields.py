@@ -31,12 +31,14 @@ class FieldSpec(Spec):
 
     Attributes:
         description: for people.
+        since: the version that brought the field, for clients.
         missing: whether a value may be missing.
         sensitive: whether values are personal: no message, log or file of rejected rows shows them, and no model file
             describes them.
     """
 
     description: str = ""
+    since: str = ""
     missing: bool = False
     sensitive: bool = False
 

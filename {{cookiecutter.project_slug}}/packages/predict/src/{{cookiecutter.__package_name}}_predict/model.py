@@ -26,6 +26,7 @@ from .artefact import (
 from .contract import Contract, Row
 from .encoding import ROWS_AT_ONCE, Encoded, Encoder, Vocabulary
 from .errors import DataError, ModelError
+from .format_1 import FORMAT_1, Format1Session, scale_golden
 
 Outputs = npt.NDArray[np.float32]
 
@@ -63,7 +64,7 @@ class Model:
     metrics: dict[str, object]
     encoder: Encoder
     decision: Decision
-    _session: onnxruntime.InferenceSession
+    _session: onnxruntime.InferenceSession | Format1Session
 
     @classmethod
     def load(cls, path: str | Path, *, contract: Contract | None = None) -> Self:
@@ -94,9 +95,9 @@ class Model:
         except Exception as error:  # onnxruntime raises a dozen types without a common base class
             raise ModelError(f"{path} is sealed, but onnxruntime cannot load it: {error}") from error
         metadata = session.get_modelmeta().custom_metadata_map
-        if metadata.get("format") != FORMAT:
+        if (number := metadata.get("format")) not in (FORMAT, FORMAT_1):
             raise ModelError(
-                f"{path} has format {metadata.get('format')!r}, expected {FORMAT!r}; "
+                f"{path} has format {number!r}, expected {FORMAT!r} or {FORMAT_1!r}; "
                 "use the version of the prediction package that it was made with, or train it again"
             )
         try:
@@ -110,9 +111,10 @@ class Model:
                 metrics=json.loads(metadata.get("metrics", "{}")),
                 encoder=Encoder(contract_inside, vocabulary),
                 decision=Decision.model_validate_json(metadata.get("decision", "{}")),
-                _session=session,
+                _session=session if number == FORMAT else Format1Session(session, contract_inside),
             )
             golden = Golden.model_validate_json(metadata["golden"])
+            golden = golden if number == FORMAT else scale_golden(golden)
             if not isinstance(model.metrics, dict):
                 raise TypeError("its metrics are not an object")
         except (KeyError, TypeError, ValueError) as error:  # pydantic's and json's errors are ValueErrors

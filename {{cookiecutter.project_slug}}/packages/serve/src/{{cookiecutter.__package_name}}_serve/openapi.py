@@ -165,4 +165,5 @@ def _list_properties(field: AnyField) -> Iterator[tuple[str, object]]:
             yield "maxLength", field.max_length
         if isinstance(field, Date):
             yield from {"format": "date" if field.type == "date" else "date-time", "examples": [field.example]}.items()
+    yield "x-since", field.since
     yield "description", field.description

@@ -19,6 +19,7 @@ Push = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PRODUCTION = "production"
 COLUMN = 32
+BREAKING = 3
 
 
 def register(
@@ -37,10 +38,13 @@ def promote(
     version: Annotated[str, typer.Argument(help="A registered version.")],
     stage: Stage = PRODUCTION,
     reason: Reason = "",
-    force: Annotated[bool, typer.Option("--force", help="Promote even a worse model; the history records it.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Promote even a worse model, or one that breaks clients; the history records it."),
+    ] = False,
     push: Push = None,
 ) -> None:
-    """Assign a stage to a version, if it is no worse than the stage's current model."""
+    """Assign a stage to a version, if it is no worse than the stage's current model and breaks no client."""
     from ..settings import load_lifecycle
     from .promotion import promote as run
 
@@ -114,6 +118,29 @@ def lineage(
     else:
         for name, value in _flatten(facts):
             print(f"{name:<{COLUMN}} {value}")
+
+
+def contract_diff(
+    before: Annotated[str, typer.Argument(help="A schema.yaml, a model file, a version or a git revision.")],
+    after: Annotated[str, typer.Argument(help="What to compare it with; by default, the schema.yaml here.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show how a contract has changed; if that breaks clients of the service, exit with code 3."""
+    from dataclasses import asdict
+
+    from ..project import pipeline_paths
+    from .compatibility import compare_contracts, find_contract
+
+    changes = compare_contracts(find_contract(before), find_contract(after or str(pipeline_paths().contract)))
+    if as_json:
+        _print_json([asdict(change) for change in changes])
+    else:
+        for change in changes:
+            print(f"{'breaking' if change.breaking else 'compatible':<12}{change}")
+        if not changes:
+            print("no change for clients")
+    if any(change.breaking for change in changes):
+        raise typer.Exit(BREAKING)
 
 
 def choose_remote(settings: "LifecycleSettings", push: bool | None) -> str | None:

@@ -13,6 +13,7 @@ from ..dvc_store import digest, find_hash, load_model, push_outputs, read_output
 from ..git import GitError, read_commit, require_author, require_clean
 from ..project import PipelinePaths, pipeline_paths, run_pipeline
 from ..settings import Promotion
+from .compatibility import compare_contracts
 from .registry import PROMOTE, Registry, check_version, tag_stage, tag_version
 
 
@@ -68,16 +69,18 @@ def register(version: str | None, reason: str, remote: str | None) -> str:
 def promote(version: str, stage: str, reason: str, settings: Promotion, *, force: bool, remote: str | None) -> Promoted:
     """Assign a stage to a version, if it is no worse than the stage's current model on the version's holdout.
 
+    Nor may its contract break clients of the service.
+
     Args:
         version: a registered version.
         stage: the name of the stage.
         reason: why, for the history.
         settings: when a model counts as worse.
-        force: whether to promote even a worse model; the history then records it.
+        force: whether to promote even such a model; the history then records it.
         remote: the git remote to push the tag to; None for none.
 
     Raises:
-        PromotionError: the model is worse, there are too few rows to tell, or the two models cannot be compared.
+        PromotionError: the model is worse, there are too few rows to tell, or its contract breaks clients.
         GitError: there is no such version, the clone is shallow, or the tag cannot be created or pushed.
         DataError: the models or the rows cannot be fetched.
     """
@@ -130,8 +133,10 @@ def _require_passed(paths: PipelinePaths) -> Model:
 
 def _compare(model: Model, commit: str, other: str, settings: Promotion) -> tuple[str, str]:
     """Return how the model of a commit compares with another on its holdout, and why it is refused, if it is."""
-    if names := load_model(other).contract.differences(model.contract):
-        return "", f"the two cannot be compared because their contracts differ in {', '.join(names)}"
+    if breaking := [
+        change for change in compare_contracts(load_model(other).contract, model.contract) if change.breaking
+    ]:
+        return "", f"its contract breaks clients ({'; '.join(map(str, breaking))})"
     with TemporaryDirectory() as folder:
         files = {"new.onnx": (commit, "model"), "old.onnx": (other, "model"), "holdout.parquet": (commit, "holdout")}
         for name, (where, output) in files.items():
