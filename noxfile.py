@@ -28,7 +28,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("mypy", "benchmarks/render.py", "docs", "hooks", "proofs", "tests", "noxfile.py", "bootstrap.py")
     session.run("codespell", "--skip", "*.txt,*.csv,./.*,./demo", ".")
-    session.run("zizmor", "--offline", "--quiet", ".", str(TEMPLATE))
+    session.run("zizmor", "--offline", "--quiet", "--persona=auditor", ".", str(TEMPLATE))
     for kind, pattern in {"github-workflows": "workflows/*.yml", "dependabot": "dependabot.yml"}.items():
         paths = [str(path) for folder in (ROOT, TEMPLATE) for path in folder.glob(f".github/{pattern}")]
         session.run("check-jsonschema", f"--builtin-schema=vendor.{kind}", *paths)
@@ -179,6 +179,7 @@ def lock(session: nox.Session) -> None:
     shutil.copy(folder / "requirements" / "nox.txt", ROOT / "requirements")
     options = ["--universal", f"--python-version={min(PYTHONS)}", "--generate-hashes", "--no-emit-index-url", "--quiet"]
     options += ["--no-annotate", "--custom-compile-command=python bootstrap.py lock", "--fork-strategy=fewest"]
+    options += ["--exclude-newer=7 days", "--only-binary=:all:"]
     dev = ["requirements/dev.in", "--output-file=requirements/dev.txt"]
     session.run("uv", "pip", "compile", *dev, *options, *session.posargs)
     diff = session.run("git", "diff", "--unified=0", "--", "*requirements/*.txt", external=True, silent=True)

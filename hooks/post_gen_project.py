@@ -71,4 +71,8 @@ if __name__ == "__main__":
     chosen = json.loads(r"""{{ cookiecutter | tojson }}""")
     remove(Path.cwd(), list_unchosen(chosen))
     init_git(Path.cwd())
+    if chosen["__dvc_remote"] == "local":
+        print(
+            f"data and models go to {chosen['__remote_url']}, which workflows on GitHub cannot reach (docs/models.md)"
+        )
     print(f"made {Path.cwd().name}; next: cd {Path.cwd().name}, then python3 bootstrap.py repro (its README goes on)")

@@ -33,7 +33,7 @@ def lint(session: nox.Session) -> None:
     run(session, program_name(), "features")  # that a model file can carry them
     for name in PACKAGES:
         run(session, "deptry", "--config", f"packages/{name}/pyproject.toml", f"packages/{name}/src")
-    run(session, "zizmor", "--offline", "--quiet", ".")
+    run(session, "zizmor", "--offline", "--quiet", "--persona=auditor", ".")
     workflows = map(str, Path(".github", "workflows").glob("*.yml"))
     run(session, "check-jsonschema", "--builtin-schema=vendor.github-workflows", *workflows)
     run(session, "check-jsonschema", "--builtin-schema=vendor.dependabot", ".github/dependabot.yml")
@@ -146,6 +146,34 @@ def lock(session: nox.Session) -> None:
 
 
 @nox.session
+def sbom(session: nox.Session) -> None:
+    """Write a bill of materials for each lock to build/sbom, in the format CycloneDX."""
+    folder = install_audit(session)
+    bills = Path("build", "sbom")
+    bills.mkdir(parents=True, exist_ok=True)
+    session.env["PYTHONWARNINGS"] = "ignore::UserWarning"  # that a lock does not say which package needs which
+    for path in sorted(LOCKS.glob("*.txt")):
+        project = Path("packages", path.stem, "pyproject.toml")
+        about = [f"--pyproject={project}"] if project.exists() else []
+        bill = bills / f"{path.stem}.cdx.json"
+        options = ("--output-reproducible", f"--output-file={bill}", *about)
+        run(session, "cyclonedx-py", "requirements", *options, str(path), venv=folder)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Look up known vulnerabilities of what the locks pin; fails if there are any, and says what was not checked."""
+    run(session, "python", "requirements/audit.py", "build/audit.md", venv=install_audit(session))
+
+
+@nox.session
+def push(session: nox.Session) -> None:
+    """Push data and models to the DVC remote; arguments after -- go to dvc push."""
+    prepare(session)
+    run(session, "dvc", "push", *session.posargs)
+
+
+@nox.session
 def update(session: nox.Session) -> None:
     """Apply what has changed in the template; fails where a person must decide; arguments after -- go to cruft."""
     folder = ROOT / ".nox" / "update-alone"
@@ -180,6 +208,13 @@ def install_locked(session: nox.Session, folder: Path, *locks: str) -> None:
     """Make a virtual environment hold what the locks pin and nothing else, each file checked against its hashes."""
     create_venv(session, folder)
     uv_pip(session, "sync", folder, "--require-hashes", *(f"requirements/{lock}" for lock in locks))
+
+
+def install_audit(session: nox.Session) -> Path:
+    """Return an environment with the tools that read locks."""
+    folder = ROOT / ".nox" / "audit-alone"
+    install_locked(session, folder, "audit.txt")
+    return folder
 
 
 def create_venv(session: nox.Session, folder: Path) -> None:

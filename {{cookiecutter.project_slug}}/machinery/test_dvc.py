@@ -1,5 +1,7 @@
 """The pipeline under DVC and git, driven as a person would drive it."""
 
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -19,6 +21,18 @@ def test_repro_again_runs_nothing(copied: Path) -> None:
     printed = run_in(copied, "dvc", "repro")
     assert "Running stage" not in printed
     assert "Data and pipelines are up to date." in printed
+
+
+def test_only_versions_that_a_model_is_computed_with_make_stages_run(copied: Path) -> None:
+    locks = list((copied / "requirements").glob("*.txt"))
+    assert locks
+    for lock in locks:  # as a renewal changes other packages
+        lock.write_text(lock.read_text().replace("==", "==9"))
+    assert "Running stage" not in run_in(copied, "dvc", "repro")
+    versions = copied / "requirements" / "versions.yaml"
+    versions.write_text(re.sub("^numpy: .*", "numpy: 9.9.9", versions.read_text(), flags=re.MULTILINE))
+    stages = json.loads(run_in(copied, "dvc", "status", "--json"))
+    assert set(stages) >= {"train", "evaluate"}
 
 
 def test_git_shows_only_what_a_person_would_commit(copied: Path, contract: Contract) -> None:

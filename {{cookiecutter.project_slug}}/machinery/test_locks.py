@@ -1,8 +1,13 @@
 """The locks: complete, with hashes, without an address, and one version of each package."""
 
+import json
+import os
 import re
 import runpy
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -16,7 +21,7 @@ from .small_config import ROOT
 
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 SCRIPT = runpy.run_path(str(ROOT / "requirements" / "lock.py"))
-APART = ("extra", "notebooks", "update")  # in environments of their own, or only where they are asked for
+APART = ("audit", "extra", "notebooks", "update")  # in environments of their own, or only where they are asked for
 INSTALLED = [lock for lock in LOCKS if not lock.stem.startswith(APART)]
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", flags=re.MULTILINE)
 
@@ -102,3 +107,51 @@ def test_versions_that_results_depend_on_are_those_of_the_locks() -> None:
     versions = yaml.safe_load((ROOT / "requirements" / "versions.yaml").read_text())
     pins = {**read_pins(ROOT / "requirements" / "extra-xgboost.txt"), **read_pins(ROOT / "requirements" / "train.txt")}
     assert versions == {name: pins[name] for name in SCRIPT["MATTERS"]}, "run python3 bootstrap.py lock"
+
+
+@pytest.fixture
+def audit(tmp_path: Path) -> Callable[..., tuple[int, str]]:
+    """Return a function that audits the locks by what a stand-in for pip-audit prints, and gives what is written."""
+
+    def run(answer: str) -> tuple[int, str]:
+        (tmp_path / "pip_audit.py").write_text(f"print({answer!r})")
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        command = [sys.executable, str(ROOT / "requirements" / "audit.py"), str(tmp_path / "audit.md")]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.stdout in (tmp_path / "audit.md").read_text()
+        return done.returncode, done.stdout
+
+    return run
+
+
+def test_audit_names_vulnerabilities_and_fails(audit: Callable[..., tuple[int, str]]) -> None:
+    vulnerability = {"id": "PYSEC-1", "fix_versions": ["2.0.1"]}
+    package = {"name": "numpy", "version": "2.0.0", "vulns": [vulnerability]}
+    code, said = audit(json.dumps({"dependencies": [package]}))
+    assert code == 1
+    assert "- numpy 2.0.0: PYSEC-1, fixed in 2.0.1" in said
+
+
+def test_audit_that_could_look_nothing_up_does_not_say_that_there_is_nothing(
+    audit: Callable[..., tuple[int, str]],
+) -> None:
+    skipped = {"name": "numpy", "skip_reason": "no such page"}
+    for answer, reason in ((json.dumps({"dependencies": [skipped]}), "no such page"), ("", "could not be reached")):
+        code, said = audit(answer)
+        assert code == 0
+        assert said.startswith("- **not checked**: ")
+        assert reason in said
+        assert "none" not in said
+
+
+def test_audit_says_that_there_is_nothing_if_all_was_looked_up(audit: Callable[..., tuple[int, str]]) -> None:
+    names = {name for lock in LOCKS for name in read_pins(lock)}
+    code, said = audit(json.dumps({"dependencies": [{"name": name, "vulns": []} for name in names]}))
+    assert code == 0
+    assert re.match(r"- none in \d+ packages", said)
+
+
+def test_source_of_one_line_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "remote-s3.in").write_text("dvc[s3]\n# a comment\n\n")
+    monkeypatch.setitem(SCRIPT["list_requirements"].__globals__, "LOCKS", tmp_path)
+    assert SCRIPT["list_requirements"](["remote-s3.in"]) == ["dvc[s3]"]

@@ -38,6 +38,10 @@ MATTERS = (
 HEAD = "# Written by the session lock; a stage of dvc.yaml runs again when one of these versions changes.\n"
 COMPILE = ["uv", "pip", "compile", "--universal", "--fork-strategy=fewest", "--no-emit-index-url", "--no-annotate"]
 COMPILE += ["--custom-compile-command=python bootstrap.py lock", "--quiet"]
+# no version that is younger: most malicious ones are found and withdrawn within days; options on the command line take
+# precedence, as in `lock -- --upgrade-package NAME --exclude-newer 2026-11-24`
+COMPILE += ["--exclude-newer=7 days"]
+COMPILE += ["--only-binary=:all:", "--no-binary=antlr4-python3-runtime"]  # a build runs code; this one has no wheel
 
 
 def main(folder: Path, options: list[str]) -> int:
@@ -84,7 +88,8 @@ def list_roles() -> dict[str, list[str]]:
 
 def list_requirements(parts: list[str]) -> list[str]:
     """Return the requirements of packages, with those of the packages that they stand on, and of files."""
-    lines = [line for part in parts if part[-3:] == ".in" for line in (LOCKS / part).read_text().splitlines()[1:]]
+    files = [LOCKS / part for part in parts if part[-3:] == ".in"]
+    lines = [line for path in files for line in path.read_text().splitlines() if line and line[0] != "#"]
     waiting, found = [part for part in parts if part[-3:] != ".in"], dict.fromkeys(lines)
     prefix = read_project("predict")["name"].removesuffix("predict")
     while waiting:

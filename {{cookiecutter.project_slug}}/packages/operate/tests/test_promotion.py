@@ -165,6 +165,20 @@ def test_release_puts_the_model_of_the_stage_live_once(call: Run) -> None:
 
 
 @pytest.mark.usefixtures("promoted")
+def test_workflow_refuses_a_dvc_remote_that_ends_with_it(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNNER_ENVIRONMENT", "github-hosted")
+    tags = list_tags()
+    for command in (("release",), ("retrain", "--push", "--reason", "x")):
+        printed = call(*command, code=1)
+        assert "storage, which ends with this job: nobody could fetch the model" in printed
+        assert "dvc remote modify storage url s3://BUCKET/PATH" in printed
+    assert not LIVE.exists()
+    assert list_tags() == tags
+    monkeypatch.setenv("RUNNER_ENVIRONMENT", "self-hosted")
+    assert "is live at" in call("release")
+
+
+@pytest.mark.usefixtures("promoted")
 def test_release_keeps_the_latest_and_rollback_needs_no_network(call: Run) -> None:
     call("release")
     for seed, version in enumerate(("v0.2.0", "v0.3.0"), 8):

@@ -1,6 +1,7 @@
 """What DVC stores for a commit: the hashes in its `dvc.lock`, and the data behind them."""
 
 import hashlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -91,6 +92,26 @@ def push_outputs() -> None:
     """
     with _reachable("the outputs in dvc.lock"), Repo() as repo:
         repo.push()
+
+
+def require_shared_remote() -> None:
+    """Refuse to work with a DVC remote that is a folder of this machine, if the machine ends with its job.
+
+    Raises:
+        ConfigError: this is a hosted runner of GitHub, and the DVC remote is a local folder or is not configured.
+    """
+    if os.environ.get("RUNNER_ENVIRONMENT") != "github-hosted":
+        return
+    with Repo() as repo:
+        name = repo.config["core"].get("remote")
+        url = repo.config["remote"].get(name, {}).get("url", "")
+    if "://" not in url:
+        raise ConfigError(
+            f"the DVC remote is {url or 'not configured'}, which ends with this job: nobody could fetch the model that "
+            "its tags name. On your computer, run `dvc remote modify storage url s3://BUCKET/PATH` (or gs://, "
+            "azure://, ssh://), write dvc[s3] into requirements/remote-s3.in and run `python3 bootstrap.py lock "
+            "repro`, and run `dvc push`; then commit, and give the workflow the credentials"
+        )
 
 
 def check_out() -> None:

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.errors import ProjectError
 
-from ..dvc_store import LOCK, digest
+from ..dvc_store import LOCK, digest, require_shared_remote
 from ..git import (
     fetch,
     git,
@@ -97,6 +97,8 @@ def retrain(reason: str, settings: LifecycleSettings, *, apart: bool, remote: st
 
 def _require_ready(settings: LifecycleSettings, remote: str | None) -> str:
     """Return the current branch, after checking that nothing prevents publication."""
+    if remote:
+        require_shared_remote()
     require_author()
     require_history()
     branch = read_branch()

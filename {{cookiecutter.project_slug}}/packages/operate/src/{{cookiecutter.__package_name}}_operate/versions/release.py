@@ -12,7 +12,7 @@ from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
-from ..dvc_store import digest, find_hash, read_output, read_path
+from ..dvc_store import digest, find_hash, read_output, read_path, require_shared_remote
 from ..git import GitError, require_author
 from ..project import pipeline_paths
 from ..settings import LifecycleSettings
@@ -39,8 +39,9 @@ def release(stage: str, settings: LifecycleSettings) -> Released:
         GitError: no version is in the stage, or the clone is shallow.
         DataError: the model cannot be fetched, or the file cannot be written.
         ModelError: the model is damaged, or was trained under a contract other than the configured one.
-        ConfigError: the live model is the file that the pipeline writes.
+        ConfigError: the live model is the file that the pipeline writes, or a workflow's DVC remote is a local folder.
     """
+    require_shared_remote()
     with one_at_a_time(settings):
         event = Registry.read().current(stage)
         with going_live(event.version, event.commit, settings) as released:
