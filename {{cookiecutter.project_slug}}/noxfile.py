@@ -62,7 +62,7 @@ def machinery(session: nox.Session) -> None:
     options = [argument for argument in session.posargs if argument not in MACHINERY]
     folders = (["machinery"] if chosen == MACHINERY else []) + [f"packages/{name}/tests" for name in chosen]
     session.env.update(ONE_THREAD)
-    long = ("--ignore-glob=*/engines", "--ignore-glob=*/drill")
+    long = ("--ignore-glob=*/engines", "--ignore-glob=*/drill", "--ignore-glob=*/faults")
     # one process more than cores: some tests wait for a server
     side_by_side = (f"--numprocesses={(os.cpu_count() or 1) + 1}", "--dist=worksteal", "--cov", "--cov-report=")
     run(session, "pytest", *side_by_side, *long, *options, *folders)
@@ -81,6 +81,19 @@ def engines(session: nox.Session) -> None:
 def drill(session: nox.Session) -> None:
     """Run the long tests: thirty killed retrainings, releases and rollbacks under load; before a release."""
     run_folders(session, "drill", "there is no drill")
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Kill commands, fill the disk, make it read-only …, at random: FAULTS=200 says how often; Linux only."""
+    if not sys.platform.startswith("linux"):
+        session.error("faults of the machine are real ones, which need Linux")
+    prepare(session)
+    session.env.update(ONE_THREAD)
+    found = sorted(str(path) for path in Path().glob("packages/*/tests/faults"))
+    side_by_side = (f"--numprocesses={os.cpu_count() or 1}", "--dist=worksteal")
+    command = ("--map-root-user", "--mount", str(VENV / "bin" / "python"), "-m", "pytest", *side_by_side)
+    session.run("unshare", *command, *(session.posargs or found), external=True)
 
 
 @nox.session

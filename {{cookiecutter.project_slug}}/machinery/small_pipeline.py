@@ -158,5 +158,5 @@ if __name__ == "__main__":
     try:
         Path("reports").mkdir(exist_ok=True)
         run(sys.argv[1])
-    except ProjectError as error:
+    except (ProjectError, OSError) as error:
         sys.exit(f"error: {error}")
