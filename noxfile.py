@@ -92,6 +92,13 @@ def drill(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def faults(session: nox.Session) -> None:
+    """Kill the commands of a default project, fill its disk, move its clock …, at random: FAULTS=200 says how often."""
+    install(session)
+    run_project(session, render(session, Path(session.create_tmp()) / "rendered", {}), "faults")
+
+
+@nox.session(default=False)
 def answers(session: nox.Session) -> None:
     """Answer the questions in a thousand ways: each is refused in a sentence or renders what installs and imports."""
     install(session)

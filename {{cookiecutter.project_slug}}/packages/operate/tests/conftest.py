@@ -15,7 +15,6 @@ from dvc.repo import Repo
 
 from {{ cookiecutter.__package_name }}_pipeline.project import CONFIG, PARAMS, Project
 from {{ cookiecutter.__package_name }}_predict.cli import main
-from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
 
 from machinery import small_pipeline
 from machinery.sandbox import prepare_once
@@ -63,7 +62,6 @@ def project(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     """Work in a copy of that project, and return it."""
     shutil.copytree(world, tmp_path / "world", symlinks=True)
     monkeypatch.chdir(tmp_path / "world" / "project")
-    monkeypatch.setenv(f"{PREFIX}ENV", "production")  # commands set it: so it is restored
     return tmp_path / "world" / "project"
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import yaml
@@ -9,10 +10,11 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError
-from {{ cookiecutter.__package_name }}_predict.settings import PREFIX
+from {{ cookiecutter.__package_name }}_predict.settings import PREFIX, Settings, load_settings
 from {{ cookiecutter.__package_name }}_records import log_reader
 from {{ cookiecutter.__package_name }}_records.forget import forget
 from {{ cookiecutter.__package_name }}_records.pseudonyms import make_pseudonym
+from {{ cookiecutter.__package_name }}_records.settings import PredictionLogSettings
 
 from machinery.small_config import SERVICE
 from machinery.small_log import Write, change
@@ -29,54 +31,66 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     CONFIG.write_text(yaml.safe_dump({"paths": {"model": "model.onnx"}, **SERVICE}))
 
 
+class LogSettings(Settings):
+    """The settings of the prediction log, as operation reads them."""
+
+    secrets: ClassVar = ("hash_key",)
+    prediction_log: PredictionLogSettings | None = None
+
+
+def load() -> PredictionLogSettings | None:
+    """Return the settings of the prediction log."""
+    return load_settings(LogSettings, {}).prediction_log
+
+
 def test_window_holds_the_newest_rows_of_the_last_hours(write: Write) -> None:
     for hours in (30, 20, 2, 1):
         write(f"r{hours}", hours, length=1.0)
-    assert [row["request_id"] for row in log_reader.read_window(hours=24, most=2)] == ["r1", "r2"]
-    assert len(log_reader.read_window(hours=24, most=10)) == 3
-    assert log_reader.read_window(hours=0.5, most=10) == []
+    assert [row["request_id"] for row in log_reader.read_window(load(), hours=24, most=2)] == ["r1", "r2"]
+    assert len(log_reader.read_window(load(), hours=24, most=10)) == 3
+    assert log_reader.read_window(load(), hours=0.5, most=10) == []
 
 
 def test_request_is_found_by_its_id(write: Write) -> None:
     write("one", length=1.0)
-    (row,) = log_reader.read_request("one")
+    (row,) = log_reader.read_request(load(), "one")
     assert (row["model_version"], row["value"], row["inputs"]) == ("abc", 1.5, {"length": 1.0})
     assert datetime.fromisoformat(str(row["at"])).tzinfo == UTC
-    assert log_reader.read_request("another") == []
+    assert log_reader.read_request(load(), "another") == []
 
 
 def test_table_beside_the_log_is_read(write: Write) -> None:
     write("one", length=1.0)
     change(text("create table sales (request_id text, weight real)"), text("insert into sales values ('one', 2.5)"))
-    assert log_reader.read_table("sales") == [{"request_id": "one", "weight": 2.5}]
+    assert log_reader.read_table(load(), "sales") == [{"request_id": "one", "weight": 2.5}]
     with pytest.raises(DataError, match="has no table 'nothing'; expected a file or a table"):
-        log_reader.read_table("nothing")
+        log_reader.read_table(load(), "nothing")
 
 
 def test_log_that_does_not_exist_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="there is no prediction log at var/predictions.db"):
-        log_reader.read_window(24, 10)
+        log_reader.read_window(load(), 24, 10)
     assert not Path("var").exists()
     Path("var").mkdir()
     Path("var/predictions.db").touch()
     with pytest.raises(DataError, match="has no table predictions: no service has written into it"):
-        log_reader.read_window(24, 10)
+        log_reader.read_window(load(), 24, 10)
     Path("var/predictions.db").write_text("no database" * 100)
     with pytest.raises(DataError, match="cannot be used .*file is not a database"):
-        log_reader.read_window(24, 10)
+        log_reader.read_window(load(), 24, 10)
     monkeypatch.setenv(URL, "null")
     with pytest.raises(ConfigError, match="prediction_log.url is not configured"):
-        log_reader.read_window(24, 10)
+        log_reader.read_window(load(), 24, 10)
     monkeypatch.setenv(URL, "postgresql://user:a-secret@127.0.0.1:9/x")
     with pytest.raises(DataError, match="cannot be used") as caught:
-        log_reader.read_window(24, 10)
+        log_reader.read_window(load(), 24, 10)
     assert "a-secret" not in str(caught.value)
 
 
 def test_project_without_a_service_says_what_to_name_instead() -> None:
     CONFIG.write_text("paths: {model: model.onnx}\n")
     with pytest.raises(ConfigError, match="there is no prediction log to read: .* outcomes take a scored table"):
-        log_reader.read_window(24, 10)
+        log_reader.read_window(load(), 24, 10)
 
 
 def test_predictions_of_a_key_are_deleted(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,12 +101,12 @@ def test_predictions_of_a_key_are_deleted(write: Write, monkeypatch: pytest.Monk
     for customer in (4242, "4242", pseudonym, 42421, None):
         write("one", **{"customer no. ü": customer})
     deleted = list[int]()
-    assert forget("customer no. ü", "4242", deleted.append) == 3
+    assert forget(load(), "customer no. ü", "4242", deleted.append) == 3
     assert deleted == [2, 3]
-    kept = [row["inputs"]["customer no. ü"] for row in log_reader.read_window(24, 10)]
+    kept = [row["inputs"]["customer no. ü"] for row in log_reader.read_window(load(), 24, 10)]
     assert kept == [None, 42421]
-    assert forget("customer no. ü", "4242") == 0
+    assert forget(load(), "customer no. ü", "4242") == 0
     files = b"".join(path.read_bytes() for path in Path("var").iterdir())
     assert pseudonym.encode() not in files
     with pytest.raises(DataError, match="expected one without quotes"):
-        forget('a"b', "1")
+        forget(load(), 'a"b', "1")

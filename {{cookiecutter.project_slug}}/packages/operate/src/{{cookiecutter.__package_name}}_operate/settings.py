@@ -9,6 +9,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
 from {{ cookiecutter.__package_name }}_predict.settings import PREFIX, Section, Settings, load_settings
+from {{ cookiecutter.__package_name }}_records.settings import PredictionLogSettings
 
 Event = Literal["ingestion", "data", "gate", "retraining", "drift", "release", "rollback"]
 STAGE = r"^[a-z][a-z0-9-]*$"  # valid in GTO, and as a file name
@@ -110,8 +111,9 @@ class Lifecycle(Section):
 class LifecycleSettings(Settings):
     """The settings of the lifecycle commands."""
 
-    secrets: ClassVar = ("urls",)
+    secrets: ClassVar = ("urls", "hash_key")
     lifecycle: Lifecycle
+    prediction_log: PredictionLogSettings | None = None  # without a service, the section is missing
 
 
 def load_lifecycle(stage: str | None = None) -> LifecycleSettings:
@@ -120,9 +122,7 @@ def load_lifecycle(stage: str | None = None) -> LifecycleSettings:
     Raises:
         ConfigError: a file cannot be read, or a setting is missing, unknown or ill-typed.
     """
-    if stage is not None:
-        os.environ[f"{PREFIX}ENV"] = _check_stage(stage)
-    return load_settings(LifecycleSettings, {})
+    return load_settings(LifecycleSettings, {}, None if stage is None else _check_stage(stage))
 
 
 def _check_stage(stage: str) -> str:

@@ -7,6 +7,7 @@ secret file has the same name. `default.yaml` lists all sections; each distribut
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -29,6 +30,7 @@ PREFIX = f"{(__package__ or '').removesuffix('_predict').upper()}_"
 SECRETS = "/run/secrets"
 _ABOUT_FILES = ("config", "env", "secrets")  # variables that locate settings
 SettingsT = TypeVar("SettingsT", bound="Settings")
+_ENVIRONMENT: ContextVar[str | None] = ContextVar("environment", default=None)  # while settings are loaded
 
 
 class Section(BaseModel):
@@ -85,7 +87,7 @@ class Settings(BaseSettings):
             secrets_dir_missing="error" if folder else "ok",
             secrets_nested_delimiter="__",
         )
-        contents = {path: read_mapping(path) for path in config_files()}
+        contents = {path: read_mapping(path) for path in config_files(_ENVIRONMENT.get())}
         _refuse_unknown_sections(cls, contents)
         files = [InitSettingsSource(settings_cls, cls._select(*item)) for item in reversed(contents.items())]
         return init_settings, env_settings, secrets, *files
@@ -121,31 +123,39 @@ def _find_secrets(value: object, name: str, keys: tuple[str, ...]) -> Iterator[s
         yield name
 
 
-def config_files() -> list[Path]:
+def config_files(environment: str | None = None) -> list[Path]:
     """Return the settings files; later ones override earlier ones.
 
-    The folder is `config`, or the value of `<PACKAGE>_CONFIG`; `<PACKAGE>_ENV` names a second file in it.
+    The folder is `config`, or the value of `<PACKAGE>_CONFIG`. An environment has a second file in it; by default,
+    it is the one that `<PACKAGE>_ENV` names.
 
     Raises:
-        ConfigError: the named environment has no file.
+        ConfigError: the environment has no file.
     """
     folder = Path(os.environ.get(f"{PREFIX}CONFIG", "config"))
     default = folder / "default.yaml"
     files = [default] if default.exists() else []
-    if environment := os.environ.get(f"{PREFIX}ENV"):
-        files.append(folder / f"{environment}.yaml")
+    if name := environment or os.environ.get(f"{PREFIX}ENV"):
+        files.append(folder / f"{name}.yaml")
         if not files[-1].exists():
             raise ConfigError(f"{files[-1]} does not exist, but {PREFIX}ENV names it; create it or unset the variable")
     return files
 
 
-def load_settings(kind: type[SettingsT], flags: Mapping[str, object]) -> SettingsT:
-    """Return the settings of a class, overridden by flags, which are a mapping of sections.
+def load_settings(kind: type[SettingsT], flags: Mapping[str, object], environment: str | None = None) -> SettingsT:
+    """Return the settings of a class.
+
+    Args:
+        kind: the class.
+        flags: a mapping of sections, which takes precedence.
+        environment: whose file to read, see `config_files`.
 
     Raises:
         ConfigError: a file cannot be read, or a setting is missing, unknown or invalid; the message names it.
     """
-    where = ", ".join(map(str, config_files())) or "no file: run this in the project's folder, or name a model"
+    files = map(str, config_files(environment))
+    where = ", ".join(files) or "no file: run this in the project's folder, or name a model"
+    token = _ENVIRONMENT.set(environment)
     try:
         return kind(**flags)  # type: ignore[arg-type]  # pydantic checks them
     except (SettingsError, UnicodeDecodeError) as error:
@@ -159,6 +169,8 @@ def load_settings(kind: type[SettingsT], flags: Mapping[str, object]) -> Setting
         ]
         names = ", ".join(PREFIX + "__".join(key).upper() for key in keys if key)
         raise ConfigError(f"settings ({where}; {names}): {'; '.join(problems)}; correct it where it was set") from error
+    finally:
+        _ENVIRONMENT.reset(token)
 
 
 def _describe(problem: ErrorDetails) -> str:

@@ -1,6 +1,6 @@
 """The settings of logging, the prediction log and the job queue: `logs`, `prediction_log` and `jobs`."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, PositiveInt, SecretStr, field_validator
@@ -61,13 +61,6 @@ class Jobs(Section):
     @classmethod
     def _is_a_queue(cls, url: str) -> str:
         return _check_scheme(url, ("sqlite", "redis", "rediss"))
-
-
-class LogReaderSettings(Settings):
-    """The settings for reading the prediction log; without a service, the section is missing."""
-
-    secrets: ClassVar = ("hash_key",)
-    prediction_log: PredictionLogSettings | None = None
 
 
 class WorkerSettings(Settings):

@@ -43,7 +43,8 @@ def outcomes(
     from .outcomes import join, read_outcomes
 
     settings, model, predictions = _load(stage, hours, table, keyed=True)
-    _finish(join(model, predictions, read_outcomes(source), settings.lifecycle), "outcomes", settings)
+    table_of_outcomes = read_outcomes(source, settings.prediction_log)
+    _finish(join(model, predictions, table_of_outcomes, settings.lifecycle), "outcomes", settings)
 
 
 def forget(
@@ -61,9 +62,9 @@ def forget(
     name, equals, value = subject.partition("=")
     if not (name and equals and value):
         raise ConfigError(f"found {subject[:80]!r}, expected a name and a value, as in customer=42")
-    load_lifecycle(stage)
+    settings = load_lifecycle(stage).prediction_log
     with Console(stderr=True).status("Searching the prediction log") as status:
-        count = run(name, value, lambda total: status.update(f"Deleted {total} predictions"))
+        count = run(settings, name, value, lambda total: status.update(f"Deleted {total} predictions"))
     print(f"{count} predictions with {name}={value} deleted from the prediction log")
 
 
@@ -82,7 +83,8 @@ def _load(
     model, limits = Model.load(settings.paths.model), settings.lifecycle.drift
     if table:
         return settings, model, read_scored(model.contract, table, keyed=keyed)
-    return settings, model, read_log(model.contract, hours or limits.hours, limits.max_rows, keyed=keyed)
+    hours = hours or limits.hours
+    return settings, model, read_log(settings.prediction_log, model.contract, hours, limits.max_rows, keyed=keyed)
 
 
 def _finish(report: "Report", name: str, settings: "LifecycleSettings") -> None:

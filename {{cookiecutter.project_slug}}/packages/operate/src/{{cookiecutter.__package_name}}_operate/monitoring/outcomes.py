@@ -16,6 +16,7 @@ from {{ cookiecutter.__package_name }}_batch.tables import check_batch
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_predict.model import Model
 from {{ cookiecutter.__package_name }}_records import log_reader
+from {{ cookiecutter.__package_name }}_records.settings import PredictionLogSettings
 
 from ..project import run_pipeline
 from ..settings import Lifecycle, Promotion
@@ -77,7 +78,7 @@ class OutcomesReport:
         ]
 
 
-def read_outcomes(name: str) -> pa.Table:
+def read_outcomes(name: str, settings: PredictionLogSettings | None = None) -> pa.Table:
     """Return a table of outcomes from a CSV or Parquet file, or from the database of the prediction log.
 
     Raises:
@@ -85,7 +86,7 @@ def read_outcomes(name: str) -> pa.Table:
     """
     if name.lower().endswith(SUFFIXES) or Path(name).exists():
         return read_table(Path(name))
-    return pa.Table.from_pylist(log_reader.read_table(name))
+    return pa.Table.from_pylist(log_reader.read_table(settings, name))
 
 
 def join(model: Model, predictions: Predictions, outcomes: pa.Table, settings: Lifecycle) -> OutcomesReport:

@@ -15,6 +15,7 @@ from {{ cookiecutter.__package_name }}_batch.tables import NULLS
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_records.log_reader import read_window
+from {{ cookiecutter.__package_name }}_records.settings import PredictionLogSettings
 
 LINE_BREAKS = Dialect(newlines=True)  # as `score` writes tables
 PREDICTION = "prediction"
@@ -48,19 +49,23 @@ class Predictions:
         return np.array([model == version for model in self.models], dtype=bool)
 
 
-def read_log(contract: Contract, hours: float, most: int, *, keyed: bool = False) -> Predictions:
+def read_log(
+    settings: PredictionLogSettings | None, contract: Contract, hours: float, most: int, *, keyed: bool = False
+) -> Predictions:
     """Return the predictions of the last hours in the prediction log, at most this many, newest first.
 
     Args:
+        settings: of the prediction log.
         contract: the contract of the model; its sensitive features are left out, since the log has none of them.
         hours: how far to go back.
         most: the number of rows.
         keyed: whether rows without their inputs are of use, as for outcomes.
 
     Raises:
+        ConfigError: there is no prediction log.
         DataError: the log cannot be read, or has rows but none with its inputs.
     """
-    found = read_window(hours, most)
+    found = read_window(settings, hours, most)
     rows = [row for row in found if keyed or row["inputs"] is not None]
     if found and not rows:
         raise DataError("the prediction log has no inputs to compare: prediction_log.content leaves them out")

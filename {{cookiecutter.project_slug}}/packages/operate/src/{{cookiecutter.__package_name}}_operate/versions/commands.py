@@ -111,8 +111,7 @@ def lineage(
     from ..settings import load_lifecycle
     from .lineage import trace
 
-    load_lifecycle(stage)
-    facts = trace(subject)
+    facts = trace(subject, load_lifecycle(stage).prediction_log)
     if as_json:
         _print_json(facts)
     else:

@@ -7,6 +7,7 @@ from {{ cookiecutter.__package_name }}_predict.artefact import Lineage
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, DataError, ProjectError
 from {{ cookiecutter.__package_name }}_predict.model import Model
 from {{ cookiecutter.__package_name }}_records.log_reader import read_request
+from {{ cookiecutter.__package_name }}_records.settings import PredictionLogSettings
 
 from ..dvc_store import LOCK, digest, find_hash, load_model, read_lock, read_paths
 from ..git import GitError, git, read_commit
@@ -20,12 +21,13 @@ class LineageError(ProjectError):
     """The subject cannot be traced to a commit."""
 
 
-def trace(subject: str) -> Facts:
+def trace(subject: str, log: PredictionLogSettings | None) -> Facts:
     """Return what a model or a prediction was made from, as facts for JSON.
 
     Args:
         subject: a registered version, a model file, the first digits of a model's SHA-256 as in the service's answers,
             a git revision, or the id of a request in the prediction log.
+        log: the settings of the prediction log; None without one.
 
     Raises:
         LineageError: the subject is none of these, or no commit has this model.
@@ -38,7 +40,7 @@ def trace(subject: str) -> Facts:
         return describe(find_commit(Path(subject), registry), registry)
     if commit := _find_version(subject, registry):
         return describe(commit, registry)
-    if predictions := _read_request(subject):
+    if predictions := _read_request(subject, log):
         models = {str(row["model_version"]) for row in predictions}
         found = {model: _find_version(model, registry) for model in models}
         if missing := [model for model, commit in found.items() if commit is None]:
@@ -125,9 +127,9 @@ def _agrees(lineage: Lineage, lock: Facts) -> bool:
     return all(_find_data(lock, path) == md5 for path, md5 in lineage.inputs.items())
 
 
-def _read_request(request_id: str) -> list[Facts]:
+def _read_request(request_id: str, log: PredictionLogSettings | None) -> list[Facts]:
     """Return the rows of a request in the prediction log; none if there is no log."""
     try:
-        return read_request(request_id)
+        return read_request(log, request_id)
     except (ConfigError, DataError):
         return []
