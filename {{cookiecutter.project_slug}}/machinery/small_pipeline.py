@@ -31,6 +31,7 @@ from {{ cookiecutter.__package_name }}_predict.artefact import (
     ReferenceStatistics,
     seal,
 )
+from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
 from {{ cookiecutter.__package_name }}_predict.encoding import Encoder, Vocabulary
 from {{ cookiecutter.__package_name }}_predict.errors import ProjectError
@@ -45,7 +46,10 @@ STAGES = {
     "train": (["clean", "schema"], ["train", "holdout", "candidate"], ["seed", "train"]),
     "gate": (["candidate", "holdout", "train"], ["gate", "model", "plots"], ["gate", "seed"]),
 }
-UNDER_GIT = ("validation", "metrics", "gate", "plots")
+HOW: dict[str, dict[str, bool]] = {
+    **{name: {"cache": False} for name in ("validation", "metrics", "gate", "plots")},
+    "model": {"persist": True},
+}
 Floats = npt.NDArray[np.float64]
 
 
@@ -53,7 +57,7 @@ def describe_pipeline() -> dict[str, Any]:
     """Return what stands in the dvc.yaml of such a project."""
     stages: dict[str, Any] = {}
     for name, (deps, outs, params) in STAGES.items():
-        written = [{_refer(out): {"cache": False}} if out in UNDER_GIT else _refer(out) for out in outs]
+        written = [{_refer(out): HOW[out]} if out in HOW else _refer(out) for out in outs]
         command = f"python -m {__name__} {name}"
         stages[name] = {"cmd": command, "deps": list(map(_refer, deps)), "params": params, "outs": written}
     stages["gate"]["metrics"] = [{_refer("metrics"): {"cache": False}}]
@@ -146,7 +150,8 @@ def _gate(project: Project) -> None:
     paths.gate.write_text(json.dumps([{"name": "gain", "found": gain, "passed": passed}]))
     if not passed:
         raise ProjectError(f"the gate refused the candidate: a gain of {gain:.3g}")
-    paths.model.write_bytes(add_metadata(paths.candidate.read_bytes(), "metrics", evaluation.model_dump_json()))
+    with whole_file(paths.model) as file:
+        file.write(add_metadata(paths.candidate.read_bytes(), "metrics", evaluation.model_dump_json()))
 
 
 def _refer(path: str) -> str:

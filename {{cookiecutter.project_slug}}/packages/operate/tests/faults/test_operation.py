@@ -1,6 +1,5 @@
 """Whatever the machine does to a command: nothing is half, what is the user's stays, and the next run ends well."""
 
-import json
 import shutil
 import sys
 import threading
@@ -180,6 +179,7 @@ def test_operation_survives_faults(
         goal = (expected / "project" / LIVE).read_bytes()
         live = (project / LIVE).read_bytes()
         Model.load(project / LIVE)
+        Model.load(project / "models" / "model.onnx")
         if operation != "retrain":  # which makes another version each time
             assert live in (before, goal), where
         check_user(project, mine, where)
@@ -207,7 +207,7 @@ def is_done(project: Path, operation: str, expected: Path) -> bool:
         case "repro":
             model = Path("models/model.onnx")
             same = (project / model).read_bytes() == (expected / "project" / model).read_bytes()
-            return same and json.loads(run_in(project, sys.executable, "-m", "dvc", "status", "--json")) == {}
+            return same and "up to date" in run_in(project, sys.executable, "-m", "dvc", "status")
         case "ingest":
             found = [path.read_bytes() for path in sorted((project / "data/raw").rglob("*.csv"))]
             return found == [(project / "source.csv").read_bytes()]
