@@ -1,5 +1,7 @@
 """Golden rows: rows that a model file carries with their outputs, so that it can verify itself where it is loaded."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -8,7 +10,6 @@ from {{ cookiecutter.__package_name }}_batch.tables import Checked, check_batch,
 from {{ cookiecutter.__package_name }}_predict.artefact import Golden
 from {{ cookiecutter.__package_name }}_predict.encoding import Encoded, Words
 from {{ cookiecutter.__package_name }}_predict.fields import (
-    FLOAT_MAX,
     AnyField,
     Category,
     Date,
@@ -76,12 +77,11 @@ def _spread(name: str, field: AnyField, rows: Dataset, features: Features) -> li
 
 
 def _divide(field: AnyField, steps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return numbers that divide the range which the contract allows, or else the usual one, or from 0 to 1."""
+    """Return numbers that divide the usual range of a field; of dates, fifty years."""
     if isinstance(field, Date):
         return np.floor(steps * YEARS) * 366 * SECONDS_A_DAY
-    low, high = 0.0, 1.0
-    if isinstance(field, Number):
-        low, high = field.expected or (field.low, field.high)
-        low, high = (low, high) if high - low < FLOAT_MAX else (max(low, 0.0), min(high, 1.0))
+    low, high = field.usual if isinstance(field, Number) else (0.0, 1.0)
     values = low + steps * (high - low)
-    return values if isinstance(field, Number) and field.type == "number" else np.floor(values)
+    if isinstance(field, Number) and field.type == "number":
+        return values
+    return np.clip(np.floor(values), math.ceil(low), math.floor(high))

@@ -92,6 +92,13 @@ class Number(FieldSpec):
         return self.maximum if self.maximum is not None else self._limit
 
     @property
+    def usual(self) -> tuple[float, float]:
+        """The usual range, or else the one that is allowed, of which 0 and 1 stand in for missing ends."""
+        low = self.minimum if self.minimum is not None else min(0.0, self.high)
+        high = self.maximum if self.maximum is not None else max(low, 1.0)
+        return self.expected or (low, high)
+
+    @property
     def _limit(self) -> float:
         return INTEGER_MAX if self.type == "integer" else FLOAT_MAX
 
@@ -116,9 +123,7 @@ class Number(FieldSpec):
     @property
     def example(self) -> object:
         """A value in the middle of the usual range, or else of the whole range."""
-        low = self.minimum if self.minimum is not None else min(0.0, self.high)
-        high = self.maximum if self.maximum is not None else max(low, 1.0)
-        low, high = self.expected or (low, high)
+        low, high = self.usual
         if self.type == "integer":
             return max(math.ceil(low), math.floor((math.ceil(low) + math.floor(high)) / 2))
         middle = low / 2 + high / 2
