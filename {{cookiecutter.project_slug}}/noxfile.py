@@ -79,15 +79,15 @@ def engines(session: nox.Session) -> None:
 
 @nox.session
 def drill(session: nox.Session) -> None:
-    """Run the long tests: thirty killed retrainings, releases and rollbacks under load; before a release."""
+    """Run the long tests: killed retrainings, rollbacks under load, damaged tables, hostile clients."""
     run_folders(session, "drill", "there is no drill")
 
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Kill commands, fill the disk, make it read-only …, at random: FAULTS=200 says how often; Linux only."""
+    """Kill commands, fill the disk, make it read-only …, at random moments: FAULTS=200 sets how often; Linux."""
     if not sys.platform.startswith("linux"):
-        session.error("faults of the machine are real ones, which need Linux")
+        session.error("the session faults needs Linux: it mounts file systems")
     prepare(session)
     session.env.update(ONE_THREAD)
     found = sorted(str(path) for path in Path().glob("packages/*/tests/faults"))

@@ -136,7 +136,7 @@ def test_audit_that_could_look_nothing_up_does_not_say_that_there_is_nothing(
     audit: Callable[..., tuple[int, str]],
 ) -> None:
     skipped = {"name": "numpy", "skip_reason": "no such page"}
-    for answer, reason in ((json.dumps({"dependencies": [skipped]}), "no such page"), ("", "could not be reached")):
+    for answer, reason in ((json.dumps({"dependencies": [skipped]}), "no such page"), ("", "pip-audit gave no result")):
         code, said = audit(answer)
         assert code == 0
         assert said.startswith("- **not checked**: ")

@@ -119,6 +119,6 @@ def test_workflows_retrain_in_a_clone_and_release_what_was_promoted(
     run_in(trained, PROGRAM, "promote", "v0.1.0", "--reason", "the pull request was merged", "--push")
     monkeypatch.chdir(tmp_path / "releaser")
     run_in(Path(), "git", "fetch", "--quiet", "--tags")
-    run_step(find_step("release.yml", "bootstrap.py"))
+    run_step(find_step("release.yml", "run -- release"))
     run_in(trained, "dvc", "pull")
     assert Model.load(LIVE).version == Model.load(trained / "models" / "model.onnx").version

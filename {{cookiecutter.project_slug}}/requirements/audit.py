@@ -53,7 +53,7 @@ def ask(pins: list[str]) -> tuple[list[dict[str, Any]], str]:
     try:
         found = json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):
-        return [], f"the advisory service could not be reached ({done.stderr.strip()[-200:]})"
+        return [], f"pip-audit gave no result ({done.stderr.strip()[-200:]})"
     reasons = [package["skip_reason"] for package in found if "skip_reason" in package]
     return found, reasons[0] if reasons else ""
 

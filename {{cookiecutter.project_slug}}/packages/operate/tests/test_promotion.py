@@ -170,7 +170,7 @@ def test_workflow_refuses_a_dvc_remote_that_ends_with_it(call: Run, monkeypatch:
     tags = list_tags()
     for command in (("release",), ("retrain", "--push", "--reason", "x")):
         printed = call(*command, code=1)
-        assert "storage, which ends with this job: nobody could fetch the model" in printed
+        assert "storage, which is deleted when this job ends: the models that tags name would be lost" in printed
         assert "dvc remote modify storage url s3://BUCKET/PATH" in printed
     assert not LIVE.exists()
     assert list_tags() == tags

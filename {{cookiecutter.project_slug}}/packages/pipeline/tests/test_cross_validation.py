@@ -98,6 +98,15 @@ def test_interval_covers_about_as_many_rows_as_it_says(evaluated: Project, with_
     assert 0.65 <= coverage <= 0.95
 
 
+@REGRESSION
+def test_sensitive_feature_is_no_slice(project: Project) -> None:
+    contract = project.contract
+    secret = contract.features["length"].model_copy(update={"sensitive": True})
+    hidden = contract.model_copy(update={"features": {**contract.features, "length": secret}})
+    with pytest.raises(ConfigError, match="metrics.slices: 'length' is sensitive, and the reports and the model file"):
+        find_metrics(RECIPE.metrics, MetricsParams(main="r2", slices=["length"]), hidden)
+
+
 @CLASSIFICATION
 def test_slices_are_measured_and_the_worst_is_found(evaluated: Project, with_params: WithParams) -> None:
     project = with_params(evaluated, "metrics", slices=["colour", "length", "ready"])

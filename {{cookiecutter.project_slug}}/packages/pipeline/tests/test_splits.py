@@ -110,6 +110,14 @@ def test_leak_of_a_group_is_refused() -> None:
         refuse_leaks(rows, held(rows, how("share")), how("share"))
 
 
+def test_sensitive_key_is_not_shown_where_it_leaks() -> None:
+    rows = make_rows()
+    hidden = rows.contract.model_copy(update={"keys": rows.contract.keys.model_copy(update={"sensitive": True})})
+    secret = Dataset(Contract.model_validate(hidden.model_dump(exclude_unset=True)), rows.checked)
+    with pytest.raises(DataError, match="such as a value that is not shown;"):
+        refuse_leaks(secret, held(rows, how("share")), how("share"))
+
+
 def test_leak_of_an_id_is_refused() -> None:
     rows = make_rows(order=["same"] * 200)
     with pytest.raises(DataError, match="1 values of order are both .* 'same'; .*remove the repeated rows"):

@@ -275,7 +275,7 @@ def test_sensitive_inputs_are_logged_as_pseudonyms_or_not_at_all(
 def test_log_keeps_what_is_configured(content: str, rows: list[object], serve: Serve, engine: Engine) -> None:
     service = serve(prediction_log={"content": content})
     service.predict(ROW)
-    wait_until(lambda: service.get("/stats").json()["rows"] == 1)
+    wait_until(lambda: service.get("/stats").json().get("rows") == 1)  # a problem document, until there is a table
     assert [row["inputs"] for row in read_log(engine)] == rows
 
 

@@ -107,8 +107,8 @@ def require_shared_remote() -> None:
         url = repo.config["remote"].get(name, {}).get("url", "")
     if "://" not in url:
         raise ConfigError(
-            f"the DVC remote is {url or 'not configured'}, which ends with this job: nobody could fetch the model that "
-            "its tags name. On your computer, run `dvc remote modify storage url s3://BUCKET/PATH` (or gs://, "
+            f"the DVC remote is {url or 'not configured'}, which is deleted when this job ends: the models that tags "
+            "name would be lost. On your computer, run `dvc remote modify storage url s3://BUCKET/PATH` (or gs://, "
             "azure://, ssh://), write dvc[s3] into requirements/remote-s3.in and run `python3 bootstrap.py lock "
             "repro`, and run `dvc push`; then commit, and give the workflow the credentials"
         )

@@ -97,6 +97,11 @@ def find_metrics(own: Metrics, params: MetricsParams, contract: Contract) -> dic
         raise ConfigError("params.yaml: metrics: an interval is for a number, and the target has classes; remove it")
     if params.calibrate and not contract.classes:
         raise ConfigError("params.yaml: metrics: calibrate is for classes, and the target is a number; remove it")
+    if hidden := [name for name in params.slices if name in contract.sensitive]:
+        raise ConfigError(
+            f"params.yaml: metrics.slices: {hidden[0]!r} is sensitive, and the reports and the model file would show "
+            "its values; leave it out"
+        )
     if unknown := [name for name in params.slices if name not in contract.features]:
         raise ConfigError(
             f"params.yaml: metrics.slices: {unknown[0]!r} is not a feature; expected {list_names(contract.features)}"

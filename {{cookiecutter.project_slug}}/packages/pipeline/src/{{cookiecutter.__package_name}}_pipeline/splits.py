@@ -133,9 +133,9 @@ def _refuse_shared(rows: Dataset, key: str, holdout: npt.NDArray[np.bool_], advi
     codes = rows.codes(key)
     shared = np.intersect1d(codes[holdout], codes[~holdout])
     if len(shared):
-        example = rows.values(key)[np.flatnonzero(codes == shared[0])[0]]
+        example = rows.contract.table_fields[key].show(rows.values(key)[np.flatnonzero(codes == shared[0])[0]])
         raise DataError(
-            f"{len(shared)} values of {key} are both in training and in the holdout, such as {example!r:.80}; "
+            f"{len(shared)} values of {key} are both in training and in the holdout, such as {example}; "
             f"the holdout would measure what the model has seen: {advice}"
         )
 

@@ -21,8 +21,8 @@ def forget(
 ) -> int:
     """Delete the predictions whose input of this name has this value, or its pseudonym; return how many there were.
 
-    SQLite overwrites what it deletes, and its write-ahead log is emptied. The numbers of each minute stay: they count
-    requests, and name nobody.
+    SQLite overwrites what it deletes, and its write-ahead log is emptied. The counts by minute and hour stay; they name
+    nobody.
 
     Args:
         settings: of the prediction log.

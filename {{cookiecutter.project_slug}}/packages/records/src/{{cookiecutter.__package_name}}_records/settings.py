@@ -25,7 +25,7 @@ class PredictionLogSettings(Section):
         batch_rows: how many predictions to write in one transaction.
         flush_seconds: how long a prediction waits at most, while the database answers.
         retention_days: the age at which predictions are deleted; null keeps them.
-        content: what is kept of a prediction: everything, all but its inputs, or only the numbers of each minute.
+        content: what is kept of a prediction: everything, all but its inputs, or only counts by minute and hour.
         hash_key: secret; with it, sensitive inputs are logged as pseudonyms, and left out without it.
     """
 

@@ -51,7 +51,7 @@ def forget(
     subject: Annotated[str, typer.Argument(help="A name and a value, as in customer=42.", metavar="NAME=VALUE")],
     stage: Stage = PRODUCTION,
 ) -> None:
-    """Delete from the prediction log what has a key or an input of this value; docs/privacy.md says what remains."""
+    """Delete the predictions that have this value in a key or a feature; docs/privacy.md says what else there is."""
     from rich.console import Console
 
     from {{ cookiecutter.__package_name }}_predict.errors import ConfigError

@@ -56,7 +56,7 @@ def read_log(
 
     Args:
         settings: of the prediction log.
-        contract: the contract of the model; its sensitive features are left out, since the log has none of them.
+        contract: the contract of the model; its sensitive features are left out, since the log has none, or pseudonyms.
         hours: how far to go back.
         most: the number of rows.
         keyed: whether rows without their inputs are of use, as for outcomes.
@@ -68,7 +68,10 @@ def read_log(
     found = read_window(settings, hours, most)
     rows = [row for row in found if keyed or row["inputs"] is not None]
     if found and not rows:
-        raise DataError("the prediction log has no inputs to compare: prediction_log.content leaves them out")
+        raise DataError(
+            "the prediction log has no inputs to compare: prediction_log.content leaves them out; compare a scored "
+            "table with --table"
+        )
     shown = [name for name, field in contract.features.items() if not field.sensitive]
     shares = [[(row["probabilities"] or {}).get(name, np.nan) for name in contract.classes] for row in rows]
     return Predictions(
