@@ -93,7 +93,7 @@ def drill(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def faults(session: nox.Session) -> None:
-    """Kill the commands of a default project, fill its disk, move its clock …, at random moments: FAULTS=200 sets how often."""
+    """Kill the commands of a default project, fill its disk, move its clock …, at random; FAULTS=200 sets how often."""
     install(session)
     run_project(session, render(session, Path(session.create_tmp()) / "rendered", {}), "faults")
 
