@@ -186,7 +186,9 @@ def lock(session: nox.Session) -> None:
     shutil.copy(folder / "requirements" / "nox.txt", ROOT / "requirements")
     options = ["--universal", f"--python-version={min(PYTHONS)}", "--generate-hashes", "--no-emit-index-url", "--quiet"]
     options += ["--no-annotate", "--custom-compile-command=python bootstrap.py lock", "--fork-strategy=fewest"]
-    options += ["--exclude-newer=7 days", "--only-binary=:all:"]
+    options += ["--only-binary=:all:"]
+    if not any(argument.startswith("--exclude-newer") for argument in session.posargs):
+        options += ["--exclude-newer=7 days"]
     dev = ["requirements/dev.in", "--output-file=requirements/dev.txt"]
     session.run("uv", "pip", "compile", *dev, *options, *session.posargs)
     diff = session.run("git", "diff", "--unified=0", "--", "*requirements/*.txt", external=True, silent=True)

@@ -38,16 +38,18 @@ MATTERS = (
 HEAD = "# Written by the session lock; a stage of dvc.yaml runs again when one of these versions changes.\n"
 COMPILE = ["uv", "pip", "compile", "--universal", "--fork-strategy=fewest", "--no-emit-index-url", "--no-annotate"]
 COMPILE += ["--custom-compile-command=python bootstrap.py lock", "--quiet"]
-# no version that is younger: most malicious ones are found and withdrawn within days; options on the command line take
-# precedence, as in `lock -- --upgrade-package NAME --exclude-newer 2026-11-24`
-COMPILE += ["--exclude-newer=7 days"]
+# no version that is younger, as most malicious ones are withdrawn within days; an option takes precedence, as in
+# `lock -- --upgrade-package NAME --exclude-newer 2026-11-24`
+WAIT = "--exclude-newer"
 COMPILE += ["--only-binary=:all:", "--no-binary=antlr4-python3-runtime"]  # a build runs code; this one has no wheel
 
 
 def main(folder: Path, options: list[str]) -> int:
     """Write the locks, and list what changed on standard output and in `changes.md` in a folder for temporary files."""
     before, sources = read_pins(), {}
-    command = [*COMPILE, f"--python-version={read_project('predict')['requires-python'].removeprefix('>=')}", *options]
+    wait = [] if any(option.startswith(WAIT) for option in options) else [f"{WAIT}=7 days"]
+    python = f"--python-version={read_project('predict')['requires-python'].removeprefix('>=')}"
+    command = [*COMPILE, python, *wait, *options]
     for role, parts in list_roles().items():
         sources[role] = folder / f"{role}.in"
         sources[role].write_text("\n".join(list_requirements(parts)))

@@ -46,6 +46,8 @@ def look(
         ),
         ({"day": {"type": "datetime"}}, "day: date becomes datetime", False),
         ({"day": {"type": "text"}}, "day: date becomes text", True),
+        ({"shop": {"type": "text", "max_length": 200}}, "shop: category becomes text", False),
+        ({"colour": {"type": "text", "max_length": 4}}, "colour: category becomes text", True),
         ({"size": {**FEATURES["size"], "type": "number"}}, "size: integer becomes number", False),
         ({"size": {**FEATURES["size"], "unit": "cm"}}, "size: in cm, before in mm", True),
         (
@@ -85,7 +87,19 @@ def test_change_of_a_feature_is_told(changed: dict[str, Any], text: str, breakin
             {"kind": {"type": "category", "values": ["small", "large", "huge"]}},
             CLASSES,
             "kind: predictions are small, large; before, small, large, huge",
+            True,
+        ),
+        (
+            CLASSES,
+            {"kind": {"type": "category", "values": ["large", "small"]}},
+            "kind: predictions are large, small; before, small, large",
             False,
+        ),
+        (
+            {"kind": {"type": "category", "values": ["False", "True"]}},
+            {"kind": {"type": "boolean"}},
+            "kind: predictions are False, True; before, False, True",
+            True,
         ),
         (CLASSES, {"kind": {"type": "number"}}, "kind: predictions are a number; before, small, large", True),
         (
@@ -114,3 +128,5 @@ def test_what_clients_do_not_notice_is_no_change() -> None:
 def test_key_is_optional_for_clients() -> None:
     assert look(keys=({}, {"id": "customer"})) == [("customer: new, optional", False)]
     assert look(keys=({"id": "customer"}, {})) == [("customer: removed", True)]
+    name = {"customer": {"type": "category", "open": True, "missing": True}}
+    assert look(name, keys=({"id": "customer"}, {})) == [("customer: integers are no longer accepted", True)]

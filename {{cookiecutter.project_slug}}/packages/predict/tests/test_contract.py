@@ -259,3 +259,5 @@ def test_sensitive_values_are_in_no_message() -> None:
         "row 1: size: found 'wide', expected a number",
         "row 1: customer: found a value that is not shown, expected a text of 1 to 200 characters",
     ]
+    with pytest.raises(DataError, match=r"row 1: found a value that is not shown \(list\), expected an object"):
+        secret.check([[543, "wide"]])  # type: ignore[list-item]  # as JSON may have it

@@ -1,5 +1,8 @@
 """The prediction log is read as it is written; what is missing is reported with what to do."""
 
+import sqlite3
+import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
@@ -21,6 +24,7 @@ from machinery.small_log import Write, change
 
 URL = f"{PREFIX}PREDICTION_LOG__URL"
 CONFIG = Path("config/default.yaml")
+MODULE = sys.modules[forget.__module__]
 
 
 @pytest.fixture(autouse=True)
@@ -94,19 +98,50 @@ def test_project_without_a_service_says_what_to_name_instead() -> None:
 
 
 def test_predictions_of_a_key_are_deleted(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("{{ cookiecutter.__package_name }}_records.forget.ROWS_AT_ONCE", 2)
-    monkeypatch.setattr("{{ cookiecutter.__package_name }}_records.forget.PAUSE_SECONDS", 0)
-    monkeypatch.setenv(f"{PREFIX}PREDICTION_LOG__HASH_KEY", "a key")
-    pseudonym = make_pseudonym(4242, SecretStr("a key"))
-    for customer in (4242, "4242", pseudonym, 42421, None):
+    monkeypatch.setattr(MODULE, "ROWS_READ", 2)
+    monkeypatch.setattr(MODULE, "PAUSE_SECONDS", 0)
+    monkeypatch.setenv(f"{PREFIX}PREDICTION_LOG__HASH_KEY", "a key of some length")
+    pseudonym = make_pseudonym(4242, SecretStr("a key of some length"))
+    for customer in (4242, "4242", 4242.0, pseudonym, "04242", 42421, None):
         write("one", **{"customer no. ü": customer})
-    deleted = list[int]()
-    assert forget(load(), "customer no. ü", "4242", deleted.append) == 3
-    assert deleted == [2, 3]
+    told = list[tuple[float, int]]()
+    assert forget(load(), "customer no. ü", "4242", lambda *done: told.append(done)) == 4
+    assert told[0] == (2 / 7, 2)
+    assert told[-1] == (1.0, 4)
     kept = [row["inputs"]["customer no. ü"] for row in log_reader.read_window(load(), 24, 10)]
-    assert kept == [None, 42421]
+    assert kept == [None, 42421, "04242"]
     assert forget(load(), "customer no. ü", "4242") == 0
     files = b"".join(path.read_bytes() for path in Path("var").iterdir())
     assert pseudonym.encode() not in files
     with pytest.raises(DataError, match="expected one without quotes"):
         forget(load(), 'a"b', "1")
+
+
+def test_forms_of_a_value_are_found(write: Write) -> None:
+    for number, (stored, asked) in enumerate(
+        [(True, "true"), (False, "false"), (0.5, "0.5"), (1e16, "1e16"), (7.0, "7")]
+    ):
+        write("one", **{f"name {number}": stored})
+        assert forget(load(), f"name {number}", asked) == 1
+    write("one", note="a\0b", other="\\u0000")
+    assert [row["inputs"] for row in log_reader.read_window(load(), 24, 10)] == [
+        {"note": "a\ufffdb", "other": "\\u0000"}
+    ]
+
+
+def test_bytes_that_a_reader_keeps_are_reported(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MODULE, "PATIENCE", 0.2)
+    write("one", customer=1)
+    with closing(sqlite3.connect("var/predictions.db")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM predictions").fetchone()
+        with pytest.raises(DataError, match="their bytes stay in the file until those who read the log are done"):
+            forget(load(), "customer", "1")
+    assert forget(load(), "customer", "1") == 0
+
+
+@pytest.mark.parametrize("key", ["", "short"])
+def test_hash_key_that_anybody_could_guess_is_refused(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}PREDICTION_LOG__HASH_KEY", key)
+    with pytest.raises(ConfigError, match="prediction_log.hash_key"):
+        load()

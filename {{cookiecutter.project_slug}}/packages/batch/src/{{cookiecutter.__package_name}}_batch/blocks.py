@@ -69,7 +69,7 @@ def read_blocks(
         if too_long:
             raise DataError(
                 f"{name}: line {line + _count_breaks(data[:end])} has more than {BYTES_PER_BLOCK:,} bytes; expected a "
-                f"table with shorter lines; it begins with {_show(data[end:])!r}"
+                "table with shorter lines"
             )
         rows, data = data[:end], data[end:]
         line += _count_breaks(rows)

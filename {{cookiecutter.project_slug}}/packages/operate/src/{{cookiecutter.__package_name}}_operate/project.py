@@ -21,6 +21,10 @@ class PipelineError(ProjectError):
     """A command of the pipeline failed, or is not installed here."""
 
 
+class CommandFailedError(PipelineError):
+    """A command of the pipeline ended with an error."""
+
+
 class PipelinePaths(BaseModel):
     """The paths of the pipeline that operation needs."""
 
@@ -52,7 +56,8 @@ def run_pipeline(command: str, *arguments: str) -> dict[str, Any]:
     """Run a command of the pipeline in a separate process, and return the JSON object that it prints.
 
     Raises:
-        PipelineError: the command failed, or the pipeline is not installed here.
+        CommandFailedError: the command failed.
+        PipelineError: the pipeline is not installed here.
     """
     if not entry_points(group=GROUP, name=command):
         raise PipelineError(
@@ -63,6 +68,6 @@ def run_pipeline(command: str, *arguments: str) -> dict[str, Any]:
         [sys.executable, "-m", PROGRAM, command, *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise PipelineError(f"{command} failed: {done.stderr.strip().rpartition('error: ')[2]}")
+        raise CommandFailedError(f"{command} failed: {done.stderr.strip().rpartition('error: ')[2]}")
     found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -67,7 +67,7 @@ def _spread(name: str, field: AnyField, rows: Dataset, features: Features) -> li
     else:
         present = column[~np.isnan(column)]
         if field.sensitive:
-            found = _divide(field, steps)
+            found = _divide(field, (np.arange(GOLDEN_ROWS) + 0.5) / GOLDEN_ROWS)
         else:
             found = np.quantile(present, steps, method="nearest") if len(present) else np.empty(0)
         values = (
@@ -77,7 +77,7 @@ def _spread(name: str, field: AnyField, rows: Dataset, features: Features) -> li
 
 
 def _divide(field: AnyField, steps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return numbers that divide the usual range of a field; of dates, fifty years."""
+    """Return numbers within the usual range of a field, whose ends may be somebody's; of dates, in fifty years."""
     if isinstance(field, Date):
         return np.floor(steps * YEARS) * 366 * SECONDS_A_DAY
     low, high = field.usual if isinstance(field, Number) else (0.0, 1.0)

@@ -12,7 +12,20 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import CoreSchema, ErrorDetails, SchemaValidator, core_schema
 
 from .errors import DataError, list_names
-from .fields import AnyField, Boolean, Category, Date, Feature, FieldSpec, Name, Number, Spec, TargetField, Text
+from .fields import (
+    MOST_SHOWN,
+    AnyField,
+    Boolean,
+    Category,
+    Date,
+    Feature,
+    FieldSpec,
+    Name,
+    Number,
+    Spec,
+    TargetField,
+    Text,
+)
 from .yamlfile import load_yaml
 
 Row = Mapping[str, object]
@@ -93,6 +106,12 @@ class Contract(Spec):
         named = [name for name in (self.keys.id, self.keys.time, self.keys.group) if name]
         if self.target_name in named:
             raise ValueError(f"{self.target_name!r} is both a key and the target")
+        keys = (name for name in (self.keys.id, self.keys.group) if self.keys.sensitive and name in self.features)
+        if shown := [name for name in keys if name and not self.features[name].sensitive]:
+            raise ValueError(
+                f"keys: sensitive: {shown[0]!r} is a feature, too; say `sensitive: true` there, or leave it out of the "
+                "features"
+            )
         if self.keys.time and not isinstance(self.features.get(self.keys.time, Date(type="datetime")), Date):
             raise ValueError(f"keys: time: {self.keys.time!r} is a feature, but neither a date nor a datetime")
         return self
@@ -138,6 +157,12 @@ class Contract(Spec):
     def sensitive(self) -> tuple[str, ...]:
         """The names of the sensitive fields."""
         return tuple(name for name, field in {**self.features, **self.key_fields}.items() if field.sensitive)
+
+    def show(self, value: object) -> str:
+        """Return something that is no row as a message shows it: without its content, if rows may be sensitive."""
+        if self.sensitive and isinstance(value, dict | list | str):
+            return f"a value that is not shown ({type(value).__name__})"
+        return f"{value!r:.{MOST_SHOWN}}"
 
     @cached_property
     def table_fields(self) -> dict[str, AnyField]:
@@ -215,7 +240,7 @@ class Contract(Spec):
         fields = {**self.features, **self.key_fields}
         names = list_names(fields)
         if name is None:
-            return Fault(row, None, f"{item['input']!r:.80}", f"an object with the fields {names}")
+            return Fault(row, None, self.show(item["input"]), f"an object with the fields {names}")
         if name not in fields:
             return Fault(row, name[:80], "an unknown field", f"only {names}")
         field, nothing = fields[name], item["type"] == "missing" or item["input"] is None

@@ -1,5 +1,6 @@
 """The prediction log, in SQLite or PostgreSQL: predictions, and their numbers by minute and hour."""
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ CONNECT_ARGS = {  # to notice an unresponsive database; https://www.postgresql.o
     "options": "-c statement_timeout=30000",
 }
 
+NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")  # escaped, where the backslash before it is not
 MOST_VARIABLES = 32_766  # https://www.sqlite.org/limits.html
 ADVISORY_LOCK = 7_029_551_840_623_395_104  # any number that no other program takes
 
@@ -87,13 +89,19 @@ COUNTS = Table(
 def connect(url: str) -> Engine:
     """Return an engine for SQLite or PostgreSQL, without connecting yet."""
     address = make_url(url)
-    dumps = {"json_serializer": lambda value: to_json(value).decode()}
+    dumps = {"json_serializer": _write_json}
     if address.get_backend_name() == "sqlite":
         engine = create_engine(address, **dumps, connect_args={"timeout": 10})
         event.listen(engine, "connect", _share_sqlite)
         return engine
     address = address.set(drivername="postgresql+psycopg")
     return create_engine(address, **dumps, connect_args=CONNECT_ARGS, pool_pre_ping=True)
+
+
+def _write_json(value: object) -> str:
+    """Return JSON without U+0000, which no operator of PostgreSQL can read, not even in another row's search."""
+    text = to_json(value).decode()
+    return NUL.sub(r"\1\\ufffd", text) if "\\u0000" in text else text
 
 
 def _share_sqlite(connection: Any, _: object) -> None:  # a connection of any driver

@@ -35,7 +35,7 @@ class PredictionLogSettings(Section):
     flush_seconds: Seconds
     retention_days: Annotated[float, Field(gt=0, le=36_500)] | None
     content: Literal["inputs", "metadata", "none"]
-    hash_key: SecretStr | None = None
+    hash_key: Annotated[SecretStr, Field(min_length=16)] | None = None
 
     @field_validator("url")
     @classmethod

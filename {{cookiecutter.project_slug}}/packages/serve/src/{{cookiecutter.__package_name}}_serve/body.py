@@ -109,10 +109,10 @@ class RequestBody:
             case "too_short" | "too_long", _:
                 return {"pointer": pointer(INSTANCES), "found": _length(item), "expected": rows}
             case _, ():
-                found, expected = f"{item['input']!r:.80}", f"an object with the key {INSTANCES!r}, {rows}"
+                found, expected = self._contract.show(item["input"]), f"an object with the key {INSTANCES!r}, {rows}"
                 return {"pointer": pointer(), "found": found, "expected": expected}
             case _:
-                return {"pointer": pointer(INSTANCES), "found": f"{item['input']!r:.80}", "expected": rows}
+                return {"pointer": pointer(INSTANCES), "found": self._contract.show(item["input"]), "expected": rows}
 
     def _count(self, faults: list[Fault]) -> None:
         known = {**self._contract.features, **self._contract.key_fields}

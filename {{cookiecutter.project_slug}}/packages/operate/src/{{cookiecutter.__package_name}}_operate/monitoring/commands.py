@@ -53,6 +53,7 @@ def forget(
 ) -> None:
     """Delete the predictions that have this value in a key or a feature; docs/privacy.md says what else there is."""
     from rich.console import Console
+    from rich.progress import Progress
 
     from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
     from {{ cookiecutter.__package_name }}_records.forget import forget as run
@@ -63,9 +64,12 @@ def forget(
     if not (name and equals and value):
         raise ConfigError(f"found {subject[:80]!r}, expected a name and a value, as in customer=42")
     settings = load_lifecycle(stage).prediction_log
-    with Console(stderr=True).status("Searching the prediction log") as status:
-        count = run(settings, name, value, lambda total: status.update(f"Deleted {total} predictions"))
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("Searching the prediction log", total=1.0)
+        count = run(settings, name, value, lambda share, _: bar.update(task, completed=share))
     print(f"{count} predictions with {name}={value} deleted from the prediction log")
+    if not count:
+        print("if you expected some, check the name and the value: the log has them as requests give them")
 
 
 def _load(

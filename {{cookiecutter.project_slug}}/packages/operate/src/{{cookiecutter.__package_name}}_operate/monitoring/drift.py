@@ -116,7 +116,7 @@ def detect(model: Model, predictions: Predictions, settings: Drift) -> DriftRepo
     findings = list(_compare_features(model, features, predictions, checked))
     if int(answered.sum()) >= settings.min_rows:
         findings.append(_compare_output(model, predictions, answered))
-    threshold = settings.false_alarms / (3 * len(findings))  # three tests for each column
+    threshold = settings.false_alarms / (3 * max(len(findings), 1))  # three tests for each column
     judged = [replace(finding, alarms=list(_judge(finding, threshold, settings))) for finding in findings]
     return replace(report, p_threshold=threshold, findings=judged)
 

@@ -153,7 +153,9 @@ def read_table(path: Path) -> pa.Table:
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); expected a CSV or Parquet file") from error
     if malformed:
-        raise DataError(f"{path} has {len(malformed)} malformed lines, the first: {malformed[0]}; correct them")
+        raise DataError(
+            f"{path} has {len(malformed)} malformed lines, the first: {malformed[0].partition(': ')[0]}; correct them"
+        )
     if not batches:
         raise DataError(f"{path} has no rows; expected some")
     return pa.Table.from_batches(batches)

@@ -6,7 +6,13 @@ from pathlib import Path
 
 from {{ cookiecutter.__package_name }}_predict.contract import Contract, load_contract
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
-from {{ cookiecutter.__package_name }}_predict.fields import AnyField, Category, Number, Text
+from {{ cookiecutter.__package_name }}_predict.fields import (
+    LONGEST_VALUE,
+    AnyField,
+    Category,
+    Number,
+    Text,
+)
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
 from ..dvc_store import load_model
@@ -46,6 +52,8 @@ def compare_contracts(before: Contract, after: Contract) -> list[Change]:
             changes.append(Change(name, "new, optional" if optional else "new, required", breaking=not optional))
         else:
             changes += [Change(name, *found) for found in _compare_fields(old[name], new[name])]
+            if name in before.key_fields and name in after.features and isinstance(new[name], Category):
+                changes.append(Change(name, "integers are no longer accepted", breaking=True))  # as keys are
             required = not new[name].missing and name not in after.key_fields
             if required and (old[name].missing or name in before.key_fields):
                 changes.append(Change(name, "may no longer be missing", breaking=True))
@@ -57,7 +65,8 @@ def compare_contracts(before: Contract, after: Contract) -> list[Change]:
 def _compare_fields(old: AnyField, new: AnyField) -> Iterator[tuple[str, bool]]:
     """Yield what has changed about a field, and whether that breaks clients."""
     if old.type != new.type:
-        yield f"{old.type} becomes {new.type}", (old.type, new.type) not in WIDER
+        wider = isinstance(old, Category) and isinstance(new, Text) and new.max_length >= _longest(old)
+        yield f"{old.type} becomes {new.type}", not wider and (old.type, new.type) not in WIDER
     if isinstance(old, Number) and isinstance(new, Number):
         yield from _compare_numbers(old, new)
     elif isinstance(old, Category) and isinstance(new, Category):
@@ -69,6 +78,10 @@ def _compare_fields(old: AnyField, new: AnyField) -> Iterator[tuple[str, bool]]:
             yield f"also accepts {', '.join(map(repr, added))}", False
     elif isinstance(old, Text) and isinstance(new, Text) and old.max_length != new.max_length:
         yield f"at most {new.max_length} characters, {old.max_length} before", new.max_length < old.max_length
+
+
+def _longest(field: Category) -> int:
+    return LONGEST_VALUE if field.open else max(map(len, field.values))
 
 
 def _compare_numbers(old: Number, new: Number) -> Iterator[tuple[str, bool]]:
@@ -88,7 +101,7 @@ def _compare_targets(before: Contract, after: Contract) -> Iterator[Change]:
         yield Change(name, f"predictions are of {after.target_name!r} now", breaking=True)
     if bool(before.classes) != bool(after.classes) or before.labels != after.labels:
         was, now = (", ".join(map(str, contract.labels)) or "a number" for contract in (before, after))
-        breaking = not set(map(str, after.labels)) <= set(map(str, before.labels)) or not after.classes
+        breaking = set(after.labels) != set(before.labels) or not after.classes  # clients read a probability of each
         yield Change(name, f"predictions are {now}; before, {was}", breaking=breaking)
     elif isinstance(old, Number) and isinstance(new, Number) and old.unit != new.unit:
         yield Change(

@@ -11,7 +11,7 @@ from {{ cookiecutter.__package_name }}_predict.model import Model
 
 from ..dvc_store import digest, find_hash, load_model, push_outputs, read_output, read_path, require_reproduced
 from ..git import GitError, read_commit, require_author, require_clean
-from ..project import PipelinePaths, pipeline_paths, run_pipeline
+from ..project import CommandFailedError, PipelinePaths, pipeline_paths, run_pipeline
 from ..settings import Promotion
 from .compatibility import compare_contracts
 from .registry import PROMOTE, Registry, check_version, tag_stage, tag_version
@@ -133,10 +133,10 @@ def _require_passed(paths: PipelinePaths) -> Model:
 
 def _compare(model: Model, commit: str, other: str, settings: Promotion) -> tuple[str, str]:
     """Return how the model of a commit compares with another on its holdout, and why it is refused, if it is."""
-    if breaking := [
-        change for change in compare_contracts(load_model(other).contract, model.contract) if change.breaking
-    ]:
-        return "", f"its contract breaks clients ({'; '.join(map(str, breaking))})"
+    changes = compare_contracts(load_model(other).contract, model.contract)
+    breaking = [str(change) for change in changes if change.breaking]
+    refusals = [f"its contract breaks clients ({'; '.join(breaking)})"] if breaking else []
+    text = ""
     with TemporaryDirectory() as folder:
         files = {"new.onnx": (commit, "model"), "old.onnx": (other, "model"), "holdout.parquet": (commit, "holdout")}
         for name, (where, output) in files.items():
@@ -145,5 +145,11 @@ def _compare(model: Model, commit: str, other: str, settings: Promotion) -> tupl
             except GitError as error:
                 raise DataError(f"the {output} of the commit {where[:12]} cannot be found: {error}") from error
         options = (f"--{name}={value}" for name, value in settings.model_dump().items())
-        found = run_pipeline("compare", *(str(Path(folder, name)) for name in files), *options, "--json")
-    return str(found["text"]), "" if found["passed"] else str(found["text"])
+        try:
+            found = run_pipeline("compare", *(str(Path(folder, name)) for name in files), *options, "--json")
+        except CommandFailedError as error:
+            refusals.append(f"the two cannot be compared: {error}")
+        else:
+            text = str(found["text"])
+            refusals += [] if found["passed"] else [text]
+    return text, "; and ".join(refusals)
