@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from {{ cookiecutter.__package_name }}_predict import Contract
-from {{ cookiecutter.__package_name }}_predict.encoding import Encoder, Vocabulary, Words, split_words
+from {{ cookiecutter.__package_name }}_predict.encoding import (
+    FEW_ROWS,
+    Encoded,
+    Encoder,
+    Vocabulary,
+    Words,
+    split_words,
+)
 from {{ cookiecutter.__package_name }}_predict.fields import parse_seconds
 
 FIELDS = {
@@ -53,6 +60,11 @@ def test_unusual_values_are_found(encoder: Encoder) -> None:
     ]
     encoded = encoder.encode(rows)
     assert encoder.find_unusual(encoded) == {1: ["shop"], 3: ["shop", "size"]}
+    many = Encoded(np.concatenate([encoded.numbers] * FEW_ROWS), {})
+    again = range(0, len(many.numbers), len(encoded.numbers))
+    assert encoder.find_unusual(many) == {
+        start + row: names for start in again for row, names in ((1, ["shop"]), (3, ["shop", "size"]))
+    }
     assert encoder.count_unusual(encoded) == {"shop": 2, "size": 1}
 
 

@@ -20,6 +20,7 @@ from .fields import UNKNOWN, Category, FieldSpec, Number, Text, list_codes
 
 Matrix = npt.NDArray[np.float64]
 Texts = Sequence[str | None]
+FEW_ROWS = 10  # up to which arrays take longer than numbers
 ROWS_AT_ONCE = 1024  # of which words are counted: a row has a number for each word of the vocabulary
 _WORD = re.compile(r"\w\w+")
 
@@ -87,7 +88,12 @@ class Encoder:
         bounds = [self._usual(name, contract.features[name]) for name, *_ in self._parsers]
         self._low, self._high = (np.array(side) for side in zip(*bounds, strict=True))
         self._names = [name for name, *_ in self._parsers]
-        self.bounded = any(map(math.isfinite, (*self._low, *self._high)))
+        self._bounds = [
+            (column, low, high, name)
+            for column, ((low, high), name) in enumerate(zip(bounds, self._names, strict=True))
+            if math.isfinite(low) or math.isfinite(high)
+        ]
+        self.bounded = bool(self._bounds)
         self._index = {
             name: {word: index for index, word in enumerate(words.words)} for name, words in vocabulary.words.items()
         }
@@ -110,6 +116,11 @@ class Encoder:
         if not self.bounded:
             return {}
         found: dict[int, list[str]] = {}
+        if len(encoded.numbers) <= FEW_ROWS:
+            for row, values in enumerate(encoded.numbers.tolist()):
+                if names := [name for at, low, high, name in self._bounds if values[at] < low or values[at] > high]:
+                    found[row] = names
+            return found
         outside = (encoded.numbers < self._low) | (encoded.numbers > self._high)
         for row, column in zip(*(places.tolist() for places in outside.nonzero()), strict=True):
             found.setdefault(row, []).append(self._names[column])

@@ -1,7 +1,6 @@
 """The body of a prediction request, checked against the contract of the live model."""
 
 import json
-import re
 from collections import Counter
 from http import HTTPStatus
 
@@ -16,7 +15,6 @@ from .problems import Problem, pointer
 INSTANCES = "instances"
 INLINE_BYTES = 16_384  # a body up to this size is answered in less time than a thread takes to wake
 MOST_FAULTS = 1000
-SPACE_BEFORE_COLON = re.compile(rb"\s:")
 BOM = b"\xef\xbb\xbf"
 
 
@@ -48,7 +46,7 @@ class RequestBody:
             self._require_few_keys(data)
         rows: list[dict[str, object]] = self._validator.validate_json(data.removeprefix(BOM))[INSTANCES]
         keys = 1 + sum(map(len, rows))
-        if data.count(b":") != keys and (data.count(b'":') != keys or SPACE_BEFORE_COLON.search(data)):
+        if data.count(b":") != keys and (data.count(b'":') != keys or _has_space_before_colon(data)):
             require_unique_keys(data)
         return rows
 
@@ -118,6 +116,10 @@ class RequestBody:
         known = {**self._contract.features, **self._contract.key_fields}
         for field, rows in Counter(fault.field if fault.field in known else "(other)" for fault in faults).items():
             self._metrics.refused.labels(field).inc(rows)
+
+
+def _has_space_before_colon(data: bytes) -> bool:
+    return b" :" in data or b"\t:" in data or b"\n:" in data or b"\r:" in data  # a tenth of what an expression takes
 
 
 def require_unique_keys(data: bytes) -> None:
