@@ -2,16 +2,24 @@
 
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Engine as Database
 
-from {{ cookiecutter.__package_name }}_records.prediction_log import connect
+from {{ cookiecutter.__package_name }}_records.forget import forget
+from {{ cookiecutter.__package_name }}_records.prediction_log import (
+    connect,
+    insert_predictions,
+    prepare_table,
+)
+from {{ cookiecutter.__package_name }}_records.settings import PredictionLogSettings
 
 from ..conftest import Serve, Start
 from ..log_checks import check_rows, check_stats, check_unreachable, read_log
 from ..running import ROW, wait_until
 from .conftest import Engine
+from machinery.small_config import SERVICE
 from machinery.small_log import check_migrations, check_new_table
 
 
@@ -44,6 +52,18 @@ def test_every_row_of_a_request_is_written(serve: Serve, postgres: Engine, engin
 def test_stats_tell_traffic_latency_and_classes_over_time(serve: Serve, postgres: Engine, engine: Database) -> None:
     url = address(postgres)
     check_stats(serve(prediction_log={"url": url}), engine)
+
+
+def test_predictions_of_a_key_are_deleted(postgres: Engine, engine: Database) -> None:
+    prepare_table(engine)
+    values: list[object] = [42, "42", 42.0, "43", "a\0b", True, None]
+    record = {"at": datetime.now(UTC), "row": 0, "model_version": "abc", "milliseconds": 1.0, "value": 1.5}
+    rows = [{**record, "request_id": f"{row}", "inputs": {"customer": value}} for row, value in enumerate(values)]
+    with engine.begin() as connection:
+        insert_predictions(connection, rows)
+    settings = PredictionLogSettings(**{**SERVICE["prediction_log"], "url": address(postgres)})
+    assert [forget(settings, "customer", value) for value in ("42", "true", "44")] == [3, 1, 0]
+    assert [row["inputs"]["customer"] for row in read_log(engine)] == ["43", "a\ufffdb", None]
 
 
 def test_several_workers_write_into_one_log(start: Start, postgres: Engine, engine: Database) -> None:
