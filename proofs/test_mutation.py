@@ -89,11 +89,23 @@ MUTATIONS = {
         ":",
         TESTS.format("serve", "test_model_watcher.py"),
     ),
+    "the refusal of what breaks clients": Mutation(
+        f"{SOURCE.format('operate')}/versions/promotion.py",
+        "if change.breaking]",
+        "if False]",
+        TESTS.format("operate", "test_promotion.py"),
+    ),
+    "what the log shows of a sensitive field": Mutation(
+        f"{SOURCE.format('records')}/pseudonyms.py",
+        "for name, value in row.items() if name not in names}",
+        "for name, value in row.items()}",
+        TESTS.format("serve", "test_prediction_log.py"),
+    ),
     "the limit on a body": Mutation(
-        f"{SOURCE.format('serve')}/middleware.py",
+        f"{SOURCE.format('serve')}/exchange.py",
         '            if self._read > self._limit:\n                self._refuse("more")\n',
         "",
-        TESTS.format("serve", "test_server.py"),
+        TESTS.format("serve", "test_predict.py"),
     ),
 }
 
