@@ -42,7 +42,7 @@ def mounted(folder: Path, megabytes: int = 64) -> Iterator[Path]:
 
 
 class Fault:
-    """A fault that happens to a command while it runs in a world; without any of its own, it is no fault."""
+    """What happens to a command while it runs in a world: before it, at a moment, and how it is taken back."""
 
     def __init__(self, world: Path, rng: random.Random, seconds: float) -> None:
         """Prepare the fault.

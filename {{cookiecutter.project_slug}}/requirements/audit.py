@@ -5,7 +5,6 @@ that no known vulnerabilities were found.
 """
 
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -13,13 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-LOCKS = Path(__file__).resolve().parent
+from lock import read_pins
+
 MOST_NAMED = 5
 
 
 def main(out: Path) -> int:
     """Write the result as Markdown, print it, and return 1 if a package is known to be vulnerable."""
-    pins = sorted({pin for lock in LOCKS.glob("*.txt") for pin in read_pins(lock)})
+    pins = sorted(f"{name}=={version}" for name, version in read_pins().items())
     found, reason = ask(pins)
     vulnerable = [line for package in found for line in describe(package)]
     checked = {package["name"] for package in found if "vulns" in package}
@@ -35,11 +35,6 @@ def main(out: Path) -> int:
     out.write_text("\n".join([*lines, ""]), encoding="utf-8")
     print("\n".join(lines[3:]))
     return 1 if vulnerable else 0
-
-
-def read_pins(lock: Path) -> list[str]:
-    """Return the pins of a lock, such as `numpy==2.3.5`."""
-    return re.findall(r"^[a-z0-9][a-z0-9._-]*==[^\s;]+", lock.read_text(encoding="utf-8"), flags=re.MULTILINE)
 
 
 def ask(pins: list[str]) -> tuple[list[dict[str, Any]], str]:

@@ -136,10 +136,10 @@ class Process:
         return code
 
 
-def find_workers(running: Process) -> list[psutil.Process]:
-    """Return the processes that answer."""
+def find_workers(service: int) -> list[psutil.Process]:
+    """Return the processes that answer for a service with this id."""
     found = []
-    for child in psutil.Process(running.process.pid).children():
+    for child in psutil.Process(service).children():
         with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
             if "spawn_main" in " ".join(child.cmdline()):
                 found.append(child)

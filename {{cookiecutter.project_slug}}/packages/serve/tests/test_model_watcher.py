@@ -193,7 +193,7 @@ def test_worker_that_starts_while_the_file_is_broken_uses_the_neighbours_model(s
     version = service.predict(ROW).json()["model_version"]
     model_path.write_bytes(b"broken")
     wait_until(lambda: service.count("model_reload_failures_total") == 2)
-    for worker in find_workers(running):
+    for worker in find_workers(running.process.pid):
         worker.kill()
     wait_until(lambda: len(running.said("model live")) >= 4)
     shutil.rmtree(model_path.parent / "config")

@@ -38,7 +38,7 @@ def test_worker_that_is_killed_under_load_is_replaced(start: Start) -> None:
     threads = [threading.Thread(target=load) for _ in range(2)]
     for thread in threads:
         thread.start()
-    victim = find_workers(running)[0]
+    victim = find_workers(running.process.pid)[0]
     wait_until(lambda: outcomes[200] > 50)
     os.kill(victim.pid, signal.SIGKILL)
     wait_until(lambda: len(running.said("model live")) >= 3)
@@ -49,8 +49,8 @@ def test_worker_that_is_killed_under_load_is_replaced(start: Start) -> None:
         thread.join()
     assert set(outcomes) <= {200, "broken off"}
     assert outcomes["broken off"] <= 3  # what the killed worker was answering, or had accepted
-    assert len(find_workers(running)) == 2
-    assert victim.pid not in {worker.pid for worker in find_workers(running)}
+    assert len(find_workers(running.process.pid)) == 2
+    assert victim.pid not in {worker.pid for worker in find_workers(running.process.pid)}
     assert service.count("model_info") == 2
     assert service.count("http_requests_total", path="/predict", status="200") >= outcomes[200]
     service.close()
@@ -61,7 +61,7 @@ def test_workers_end_with_the_process_that_would_replace_them(start: Start) -> N
     running = start("serve", workers=2)
     with running.client() as service:
         wait_until(lambda: len(running.said("model live")) >= 2)
-        workers = find_workers(running)
+        workers = find_workers(running.process.pid)
         os.kill(running.process.pid, signal.SIGKILL)
         wait_until(lambda: not any(psutil.pid_exists(worker.pid) for worker in workers))
         with pytest.raises(httpx.TransportError):

@@ -20,7 +20,7 @@ def forget(
     settings: PredictionLogSettings | None,
     name: str,
     value: str,
-    progress: Callable[[float, int], None] = lambda *_: None,
+    progress: Callable[[float], None] = lambda _: None,
 ) -> int:
     """Delete the predictions whose input of this name has this value, or its pseudonym; return how many there were.
 
@@ -31,7 +31,7 @@ def forget(
         settings: of the prediction log.
         name: the name of a feature or a key.
         value: the value as text: 42 also matches "42" and 42.0.
-        progress: called with the share of the log that is done, and the number of deleted predictions.
+        progress: called with the share of the log that is done.
 
     Raises:
         ConfigError: no prediction log is configured.
@@ -57,7 +57,7 @@ def forget(
                     deleted += connection.execute(delete(PREDICTIONS).where(column.in_(some))).rowcount
                 time.sleep(PAUSE_SECONDS)
             last += ROWS_READ
-            progress(min(1.0, last / highest), deleted)
+            progress(min(1.0, last / highest))
         if engine.dialect.name == "sqlite":
             _empty_log(engine)
     return deleted

@@ -3,16 +3,17 @@
 import random
 import signal
 import sqlite3
+import subprocess
 import threading
 import time
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
 import pytest
 
 from ..conftest import Configure, Start
-from ..running import ROW, Client, Process, find_workers, wait_until
+from ..running import ROW, Client, find_workers, wait_until
 from machinery.faults import FAKETIME, ClockStep, Fault, FullDisk, choose, count_seeds, mounted
 
 DATABASE = "predictions.db"
@@ -23,7 +24,7 @@ CLIENTS = 4
 class LockedDatabase(Fault):
     """Another program holds the database's lock."""
 
-    def begin_now(self) -> None:
+    def strike(self, process: "subprocess.Popen[str]") -> None:  # noqa: ARG002
         """Take the lock."""
         self._connection = sqlite3.connect(self.world / DATABASE, isolation_level=None, timeout=5)
         self._connection.execute("BEGIN EXCLUSIVE")
@@ -37,37 +38,34 @@ class LockedDatabase(Fault):
 class VanishedDatabase(Fault):
     """The database's files are deleted."""
 
-    def begin_now(self) -> None:
+    def strike(self, process: "subprocess.Popen[str]") -> None:  # noqa: ARG002
         """Delete them."""
         for path in self.world.glob(f"{DATABASE}*"):
             path.unlink()
 
 
-class FullDiskMeanwhile(FullDisk):
+class FullDiskMeanwhile(Fault):
     """The disk is full for a while."""
 
-    def begin_now(self) -> None:
+    def strike(self, process: "subprocess.Popen[str]") -> None:  # noqa: ARG002
         """Fill it."""
-        self.begin()
+        self._disk = FullDisk(self.world, self.rng, self.seconds)
+        self._disk.begin()
 
-
-class ClockStepMeanwhile(ClockStep):
-    """The clock jumps."""
-
-    def begin_now(self) -> None:
-        """Let it jump."""
-        self._set(self.rng.choice([-7200, 7200]))
+    def heal(self) -> None:
+        """Make room again."""
+        self._disk.heal()
 
 
 class KilledWorker(Fault):
     """One of two workers is killed."""
 
-    def kill(self, service: Process) -> None:
+    def strike(self, process: "subprocess.Popen[str]") -> None:
         """Kill it."""
-        find_workers(service)[0].kill()
+        find_workers(process.pid)[0].kill()
 
 
-KINDS = (LockedDatabase, VanishedDatabase, FullDiskMeanwhile, KilledWorker, *([ClockStepMeanwhile] if FAKETIME else []))
+KINDS = (LockedDatabase, VanishedDatabase, FullDiskMeanwhile, KilledWorker, *([ClockStep] if FAKETIME else []))
 
 
 class Load:
@@ -82,13 +80,14 @@ class Load:
     def _run(self) -> None:
         with Client(self._url) as client:
             while not self._stop.is_set():
-                with suppress(httpx.TransportError):
-                    good = client.predict(ROW).status_code == 200
+                try:
+                    good = client.predict(ROW).is_success
+                except httpx.TransportError:
                     with self._lock:
-                        self.answered, self.refused = self.answered + good, self.refused + (not good)
+                        self.broken += 1
                     continue
                 with self._lock:
-                    self.broken += 1
+                    self.answered, self.refused = self.answered + good, self.refused + (not good)
 
     def __enter__(self) -> "Load":
         """Begin."""
@@ -109,13 +108,13 @@ def test_service_survives_faults(seed: int, configure: Configure, start: Start, 
     with mounted(tmp_path / "var") as world, ExitStack() as stack:
         fault = kind(world, rng, SECONDS)
         configure(workers=2 if kind is KilledWorker else 1)
-        service = start("serve", environment=fault.begin() if kind is ClockStepMeanwhile else {})
+        service = start("serve", environment=fault.begin())
         client = stack.enter_context(service.client())
         client.predict(ROW)
         wait_until(lambda: (world / DATABASE).exists())
         with Load(str(client.base_url)) as load:
             time.sleep(rng.uniform(0.1, 0.5))
-            strike(fault, service)
+            fault.strike(service.process)
             time.sleep(rng.uniform(0.2, SECONDS))
             fault.heal()
             time.sleep(0.3)
@@ -136,14 +135,6 @@ def test_service_survives_faults(seed: int, configure: Configure, start: Start, 
         with closing(sqlite3.connect(world / DATABASE)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)], where
         assert count_rows(world) > 0
-
-
-def strike(fault: Fault, service: Process) -> None:
-    """Let a fault happen."""
-    if isinstance(fault, KilledWorker):
-        fault.kill(service)
-    elif isinstance(fault, LockedDatabase | VanishedDatabase | FullDiskMeanwhile | ClockStepMeanwhile):
-        fault.begin_now()
 
 
 def count(client: Client) -> float:

@@ -66,7 +66,7 @@ def forget(
     settings = load_lifecycle(stage).prediction_log
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("Searching the prediction log", total=1.0)
-        count = run(settings, name, value, lambda share, _: bar.update(task, completed=share))
+        count = run(settings, name, value, lambda share: bar.update(task, completed=share))
     print(f"{count} predictions with {name}={value} deleted from the prediction log")
     if not count:
         print("if you expected some, check the name and the value: the log has them as requests give them")
