@@ -11,7 +11,6 @@ from pathlib import Path
 BELONGS = {
     "__api": {
         "yes": [
-            ".github/workflows/engines.yml",
             "deploy/*-serve.service",
             "deploy/*-worker.service",
             "deploy/*@drift.timer",

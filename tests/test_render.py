@@ -123,7 +123,7 @@ def test_project_without_the_service_does_not_name_it(case: str, rendered: Rende
     locks = ("requirements/dev.txt", "requirements/update.txt", "requirements/remote-")
     texts = [(rendered(case) / name).read_text() for name in list_files(rendered(case)) if not name.startswith(locks)]
     command = rendered(case).name.replace("_", "-")
-    found = [text for text in texts if re.search(f"fastapi|uvicorn|{command} serve|engines.yml", text)]
+    found = [text for text in texts if re.search(f"fastapi|uvicorn|{command} serve", text)]
     assert bool(found) != without
 
 

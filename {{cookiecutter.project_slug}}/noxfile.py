@@ -73,8 +73,8 @@ def machinery(session: nox.Session) -> None:
 
 @nox.session
 def engines(session: nox.Session) -> None:
-    """Run the tests that need servers installed, such as PostgreSQL and Redis, which they start themselves."""
-    run_folders(session, "engines", "no test of this project needs a server")
+    """Run the tests that need PostgreSQL and Redis installed, which they start themselves, and those of Ray."""
+    run_folders(session, "engines", "no test of this project needs a server", "batch-ray.txt")
 
 
 @nox.session
@@ -198,9 +198,9 @@ def update(session: nox.Session) -> None:
         session.error(f"both sides have changed {', '.join(left)}; edit them, then git add them, and remove each .rej")
 
 
-def run_folders(session: nox.Session, name: str, otherwise: str) -> None:
+def run_folders(session: nox.Session, name: str, otherwise: str, *more: str) -> None:
     """Run the tests in folders of a name, or say that there are none."""
-    prepare(session)
+    prepare(session, *more)
     if folders := [str(path) for path in Path().glob(f"packages/*/tests/{name}")]:
         run(session, "pytest", *(session.posargs or folders))
     else:

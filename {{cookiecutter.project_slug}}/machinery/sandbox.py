@@ -15,7 +15,7 @@ from filelock import FileLock
 from {{ cookiecutter.__package_name }}_pipeline.project import CONFIG
 from {{ cookiecutter.__package_name }}_predict.cli import main
 
-from .small_config import LIFECYCLE, PATHS, ROOT, SERVICE, SOURCE
+from .small_config import LIFECYCLE, PATHS, ROOT, SCORE, SERVICE, SOURCE
 from .small_project import SCHEMA, TARGETS, make_rows, write_parameters
 
 KIND = "classification"
@@ -106,7 +106,9 @@ def copy_project(folder: Path) -> None:
             shutil.copy(ROOT / name, folder / name)
     lifecycle = LIFECYCLE | {"promotion": {**LIFECYCLE["promotion"], "margin": 0.3}}  # a hundred rows show no less
     files = {
-        CONFIG: yaml.safe_dump({"paths": PATHS, "source": SOURCE, "lifecycle": lifecycle, **SERVICE}),
+        CONFIG: yaml.safe_dump(
+            {"paths": PATHS, "source": SOURCE, "score": SCORE, "lifecycle": lifecycle, **SERVICE}, sort_keys=False
+        ),
         CONFIG.with_name("production.yaml"): yaml.safe_dump(PRODUCTION),
         Path("params.yaml"): write_parameters(KIND),
         Path("schema.yaml"): SCHEMA + TARGETS[KIND],

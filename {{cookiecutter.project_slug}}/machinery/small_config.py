@@ -28,6 +28,16 @@ PATHS = {
     "gate": "reports/gate.json",
     "model": "models/model.onnx",
 }
+SCORE: dict[str, Any] = {
+    "nightly": {
+        "source": {"address": "var/incoming.parquet"},
+        "sink": {"address": "var/scored.parquet"},
+        "mode": "replace",
+        "inputs": True,
+        "on_error": "reject",
+        "max_rejected": 0.05,
+    }
+}
 SOURCE = {"files": None, "separator": ",", "sample": None}
 LIFECYCLE: dict[str, Any] = {
     "remote": "origin",

@@ -18,7 +18,7 @@ import yaml
 from {{ cookiecutter.__package_name }}_pipeline.project import CONFIG, PARAMS, Project
 from {{ cookiecutter.__package_name }}_pipeline.recipe import GROUP
 
-from .small_config import LIFECYCLE, PATHS, ROOT, SERVICE, SOURCE
+from .small_config import LIFECYCLE, PATHS, ROOT, SCORE, SERVICE, SOURCE
 from .small_recipe import RECIPE
 
 PACKAGE = GROUP.partition(".")[0]
@@ -78,7 +78,9 @@ def write_project(kind: str, folder: Path) -> None:
     """Write the files that a person would have written."""
     (folder / CONFIG).parent.mkdir(parents=True)
     (folder / CONFIG).write_text(
-        yaml.safe_dump({"paths": PATHS, "source": SOURCE, "lifecycle": LIFECYCLE, **SERVICE}, sort_keys=False)
+        yaml.safe_dump(
+            {"paths": PATHS, "source": SOURCE, "score": SCORE, "lifecycle": LIFECYCLE, **SERVICE}, sort_keys=False
+        )
     )
     (folder / PARAMS).write_text(write_parameters(kind))
     (folder / "schema.yaml").write_text(SCHEMA + TARGETS[kind])

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import sys
 import tomllib
 from itertools import takewhile
@@ -10,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from .sandbox import PROGRAM, run_in
-from .small_config import ROOT
+from .small_config import PATHS, ROOT, SCORE
 
 OPERATION = [[PROGRAM, name] for name in ("register", "promote", "release", "history")]  # test_operation runs them
-ELSEWHERE = [*OPERATION, [PROGRAM, "adopt"]]  # and the tests of the pipeline the last one
-DOCUMENTS = ["README.md", "AGENTS.md", "docs/data.md"]
+ELSEWHERE = [*OPERATION, [PROGRAM, "drift"], [PROGRAM, "adopt"]]  # and the tests of the pipeline the last one
+DOCUMENTS = ["README.md", "AGENTS.md", "docs/batch.md", "docs/data.md"]
 PAGES = [f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md") if "bootstrap.py" in path.read_text("utf-8")]
 
 
@@ -53,6 +54,8 @@ def test_python_of_every_document_runs(reproduced: Path) -> None:
 def test_commands_of_every_document_run_in_their_order(copied: Path) -> None:
     project = copied
     (project / "my-table.csv").write_text("size,my_column\n1,2\n3,4\n")  # the reader's own, in docs/data.md
+    (project / "var").mkdir(exist_ok=True)
+    shutil.copy(project / PATHS["holdout"], project / SCORE["nightly"]["source"]["address"])  # and in docs/batch.md
     commands = [command for document in DOCUMENTS for command in read_commands(document)]
     ours = [command for command in commands if "bootstrap.py" not in command and command[:2] not in ELSEWHERE]
     assert [PROGRAM, "example", "|", PROGRAM, "predict", "-"] in ours

@@ -21,7 +21,13 @@ from .small_config import ROOT
 
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 SCRIPT = runpy.run_path(str(ROOT / "requirements" / "lock.py"))
-APART = ("audit", "extra", "notebooks", "update")  # in environments of their own, or only where they are asked for
+APART = (
+    "audit",
+    "batch-ray",
+    "extra",
+    "notebooks",
+    "update",
+)  # in environments of their own, or only where they are asked for
 INSTALLED = [lock for lock in LOCKS if not lock.stem.startswith(APART)]
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", flags=re.MULTILINE)
 

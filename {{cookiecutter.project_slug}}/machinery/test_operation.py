@@ -53,6 +53,7 @@ def test_schedules_run_the_commands_that_exist(trained: Path) -> None:
         )
         assert done.returncode in (0, 3) or "no prediction log" in done.stderr, done.stderr
     assert Path("var/scored.parquet").exists()
+    assert "drift" in run_in(trained, PROGRAM, "drift", "--job", "nightly", code=None).lower()
 
 
 def test_units_start_commands_that_exist_and_may_write_where_they_must() -> None:

@@ -44,6 +44,17 @@ def read_blocks(
         DataError: a quoted value is not closed, or a row is longer than a block.
         UnicodeDecodeError: the file is not in the dialect's encoding.
     """
+    for rows, values in split_blocks(file, name, dialect):
+        kept = rows if dialect.newlines else leave_out(rows, values, malformed)
+        if count := count_rows(kept, values if dialect.newlines else []):
+            yield kept, count
+
+
+def split_blocks(file: IO[bytes], name: str, dialect: Dialect) -> Iterator[tuple[bytes, list[Value]]]:
+    """Yield an open CSV file as blocks of whole rows, each with its values that have line breaks; see `read_blocks`.
+
+    Together, the blocks of a file in UTF-8 are the file, without its byte order mark and with a last line break.
+    """
     plain = codecs.lookup(dialect.encoding).name == "utf-8"
     decode = None if plain else codecs.getincrementaldecoder(dialect.encoding)().decode
     scan = Scanner(dialect.separator)
@@ -73,13 +84,7 @@ def read_blocks(
             )
         rows, data = data[:end], data[end:]
         line += _count_breaks(rows)
-        if dialect.newlines:
-            count = _count_rows(rows) - sum(_count_rows(rows[value.begin : value.end]) for value in values)
-        else:
-            rows = leave_out(rows, values, malformed)
-            count = _count_rows(rows)
-        if count:
-            yield rows, count
+        yield rows, values
 
 
 class Scanner:
@@ -126,8 +131,15 @@ class Scanner:
         return bool(starts.all()) and not np.any(np.searchsorted(quotes, breaks) % 2)
 
 
+def count_rows(rows: bytes, values: list[Value]) -> int:
+    """Return the number of rows in a block, without empty lines; each of these values belongs to one row."""
+    return _count_lines(rows) - sum(_count_lines(rows[value.begin : value.end]) for value in values)
+
+
 def leave_out(rows: bytes, values: list[Value], malformed: Callable[[str], None]) -> bytes:
     """Return rows without the lines of values that have line breaks; each of these lines is malformed."""
+    if not values:
+        return rows
     parts, kept = list[bytes](), 0
     for value in values:
         start = max(kept, _start_of_line(rows, value.begin, kept))
@@ -148,7 +160,7 @@ def _end_of_match(pattern: re.Pattern[bytes], data: bytes, start: int) -> int:
     return found.end() if found else start
 
 
-def _count_rows(lines: bytes) -> int:
+def _count_lines(lines: bytes) -> int:
     """Return how many lines end here that are not empty."""
     if b"\r" not in lines and b"\n\n" not in lines and not lines.startswith(b"\n"):
         return lines.count(b"\n")

@@ -1,23 +1,25 @@
-"""Read CSV and Parquet files of any size in batches; the error for a damaged file names it."""
+"""Read CSV, Parquet and JSON Lines files of any size in batches; the error for a damaged file names it."""
 
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
+from pydantic_core import from_json, to_json
 
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
-from .blocks import MOST_SHOWN, read_blocks
+from .blocks import BYTES_PER_BLOCK, MOST_SHOWN, read_blocks
 from .dialect import PLAIN, Dialect
 
-SUFFIXES = (".csv", ".parquet")
+LINES = (".jsonl", ".ndjson")  # https://jsonlines.org
+SUFFIXES = (".csv", ".parquet", *LINES)
 ROWS_PER_BATCH = 1 << 16
 
 
@@ -25,7 +27,7 @@ def table_suffix(name: str) -> str:
     """Return the suffix of a table's file name or address.
 
     Raises:
-        DataError: it is neither CSV nor Parquet.
+        DataError: it is none of CSV, Parquet and JSON Lines.
     """
     suffix = Path(name.partition("?")[0]).suffix.lower()
     if suffix not in SUFFIXES:
@@ -38,23 +40,26 @@ def table_suffix(name: str) -> str:
 def read_batches(
     file: IO[bytes], name: str, malformed: Callable[[str], None], dialect: Dialect = PLAIN
 ) -> Iterator[tuple[pa.RecordBatch, float]]:
-    """Yield the batches of an open CSV or Parquet file, each with the share of the file that has been read.
+    """Yield the batches of an open file, each with the share of the file that has been read.
 
     All CSV columns are read as text: the contract, not a guess from the first rows, defines what is a number.
 
     Args:
         file: the file, seekable.
         name: its name, whose suffix determines the format.
-        malformed: called with a reason for each CSV line with too many or too few columns, and for each line of a value
-            with line breaks where the dialect allows none; they are skipped.
+        malformed: called with a reason for each line that is skipped: of CSV, one with too many or too few columns, or
+            of a value with line breaks where the dialect allows none; of JSON Lines, one that is not an object.
         dialect: how a CSV file is written; its values stay as they are (see `translate`).
 
     Raises:
         DataError: the file is damaged, empty, not in the dialect's encoding, or has two columns with the same name.
     """
     with readable(name):
-        if table_suffix(name) == ".csv":
+        suffix = table_suffix(name)
+        if suffix == ".csv":
             yield from _csv_batches(file, name, malformed, dialect)
+        elif suffix in LINES:
+            yield from _json_batches(file, malformed)
         else:
             yield from _parquet_batches(file, name)
 
@@ -136,3 +141,43 @@ def _parquet_batches(file: IO[bytes], name: str) -> Iterator[tuple[pa.RecordBatc
     for batch in reader.iter_batches(batch_size=ROWS_PER_BATCH):
         done += batch.num_rows
         yield batch, done / reader.metadata.num_rows
+
+
+def _json_batches(file: IO[bytes], malformed: Callable[[str], None]) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """Yield the objects in the lines of a file; each batch has all names that came before it, too."""
+    size, names = file.seek(0, io.SEEK_END), dict[str, None]()
+    file.seek(0)
+    while lines := file.readlines(BYTES_PER_BLOCK):
+        rows = [row for row in (_read_object(line, malformed) for line in lines if line.strip()) if row is not None]
+        for row in rows:
+            names.update(dict.fromkeys(row))
+        if rows:
+            columns = {name: _make_array([row.get(name) for row in rows]) for name in names}
+            yield pa.RecordBatch.from_pydict(columns), file.tell() / size
+
+
+def _read_object(line: bytes, malformed: Callable[[str], None]) -> dict[str, Any] | None:
+    try:
+        row = from_json(line)
+    except ValueError:
+        row = None
+    if isinstance(row, dict):
+        return row
+    malformed(f"found no JSON object: {line.strip()[:MOST_SHOWN].decode(errors='replace')}")
+    return None
+
+
+def _make_array(values: Sequence[Any]) -> pa.Array:
+    """Return JSON values as an array; where they are of several types, as texts."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, OverflowError):
+        texts = [value if value is None or isinstance(value, str) else to_json(value).decode() for value in values]
+        return pa.array(texts, pa.string())
+
+
+def add_columns(batch: pa.RecordBatch, values: Mapping[str, str]) -> pa.RecordBatch:
+    """Return a batch with further columns, each of which holds one value."""
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    added = {name: pa.array([value] * batch.num_rows, pa.string()) for name, value in values.items()}
+    return pa.RecordBatch.from_pydict({**added, **columns}) if added else batch

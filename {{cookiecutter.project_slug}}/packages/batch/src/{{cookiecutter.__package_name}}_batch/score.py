@@ -144,13 +144,14 @@ def _map_ahead(pool: ThreadPoolExecutor, function: Callable[[T], U], items: Iter
 def _with_predictions(model: Model, batch: pa.RecordBatch, checked: Checked, name: str) -> pa.RecordBatch:
     good = batch if checked.good.all() else batch.filter(pa.array(checked.good))
     given = dict(zip(good.schema.names, good.columns, strict=True))
-    added = _columns(model, encode(checked, model.contract, model.encoder))
+    added = predict_columns(model, encode(checked, model.contract, model.encoder))
     if taken := [column for column in added if column in given]:
         raise DataError(f"{name} already has a column {taken[0]!r}; rename it before scoring")
     return pa.RecordBatch.from_pydict({**given, **added})
 
 
-def _columns(model: Model, rows: Encoded) -> dict[str, pa.Array]:
+def predict_columns(model: Model, rows: Encoded) -> dict[str, pa.Array]:
+    """Return the columns that predictions add to a table (see `score`)."""
     outputs, unusual = model.run(rows), {}
     if model.encoder.bounded:
         names = model.encoder.find_unusual(rows)

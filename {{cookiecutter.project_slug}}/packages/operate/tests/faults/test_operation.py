@@ -1,6 +1,8 @@
 """Whatever the machine does to a command: nothing is half, what is the user's stays, and the next run ends well."""
 
+import contextlib
 import shutil
+import sqlite3
 import sys
 import threading
 import time
@@ -39,10 +41,15 @@ PACKAGE = main.__module__.partition(".")[0]
 PROGRAM = [sys.executable, "-m", PACKAGE]
 ROWS = 20_000
 MINE = ("README.md", "var/mine.txt")  # what a person has not committed
+IN_SMALL_PARTS = (
+    f"import sys, {PACKAGE.removesuffix('_predict')}_batch.jobs.chunks as chunks, {PACKAGE}.cli as cli;"
+    "chunks.ROWS = 1000; sys.exit(cli.main())"
+)
 COMMANDS = {
     "repro": [sys.executable, "-m", "dvc", "repro", "--quiet"],
     "ingest": [*PROGRAM, "stage", "ingest"],
     "score": [*PROGRAM, "score", "table.parquet", "build/out.parquet"],
+    "job": [sys.executable, "-c", IN_SMALL_PARTS, "score", "nightly", "--run-id", "faults"],
     "release": [*PROGRAM, "release"],
     "rollback": [*PROGRAM, "rollback", "--reason", "a fault"],
     "retrain": [*PROGRAM, "retrain", "--push", "--reason", "a fault"],
@@ -66,6 +73,7 @@ FAULTS: dict[str, tuple[type[Fault], ...]] = {
     "repro": EVERYWHERE,
     "ingest": (*EVERYWHERE, BrokenNetwork),
     "score": EVERYWHERE,
+    "job": EVERYWHERE,
     "release": (*EVERYWHERE, Vanished, Locked),
     "rollback": (*EVERYWHERE, Vanished, Locked),
     "retrain": (*EVERYWHERE, Vanished, Locked),
@@ -106,6 +114,11 @@ def prepare(folder: Path) -> None:
         config = yaml.safe_load(CONFIG.read_text())
         config["lifecycle"]["retraining"] = {"stage": "production", "release": True}
         config["lifecycle"]["promotion"]["margin"] = 10.0
+        config["score"]["nightly"] |= {
+            "source": {"address": "table.parquet"},
+            "sink": {"address": "sqlite:///var/scored.db", "table": "scored"},
+            "keys": ["id"],
+        }
         CONFIG.write_text(yaml.safe_dump(config))
         Path(".gitignore").write_text("/data/\n/models/\n/var/\n/build/\n/table.parquet\n")
         Path("README.md").write_text("# Small\n")
@@ -120,7 +133,8 @@ def prepare(folder: Path) -> None:
         git("commit", "--quiet", "--all", "--message", "New rows")
         git("push", "--quiet", "--tags", "origin", "main")
         frame = pd.concat([make_rows("regression", seed=3)] * (ROWS // 400), ignore_index=True)
-        frame.drop(columns="weight").to_parquet("table.parquet", index=False)
+        frame = frame.drop(columns="weight").assign(id=range(ROWS))
+        frame.to_parquet("table.parquet", index=False, row_group_size=500)
 
 
 @pytest.fixture(scope="session")
@@ -186,6 +200,8 @@ def test_operation_survives_faults(
         done = is_done(project, operation, expected)
         if operation == "score":
             assert done or not (project / "build" / "out.parquet").exists(), where
+        if operation == "job":
+            assert done or not count_scored(project), where
         again = run_in(project, *COMMANDS[operation], code=None)
         assert is_done(project, operation, expected), f"{where}\nthe next run: {again}"
         assert done or "error:" not in again, f"{where}\nthe next run: {again}"
@@ -201,6 +217,18 @@ def check_user(project: Path, mine: dict[str, bytes], where: str) -> None:
     assert {name for name in changed if not name.startswith(tuple(allowed or {"-"}))} == set(), f"{where}: {changed}"
 
 
+def count_scored(project: Path) -> tuple[int, int] | None:
+    """Return how many rows and how many different ones readers see; None if they see no table."""
+    database = project / "var" / "scored.db"
+    if not database.exists():
+        return None
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'scored'").fetchone():
+            return None
+        rows, ids = connection.execute("SELECT count(*), count(DISTINCT id) FROM scored").fetchone()
+    return rows, ids
+
+
 def is_done(project: Path, operation: str, expected: Path) -> bool:
     """Return whether an operation has come to its end."""
     match operation:
@@ -214,6 +242,8 @@ def is_done(project: Path, operation: str, expected: Path) -> bool:
         case "score":
             path = project / "build" / "out.parquet"
             return path.exists() and pq.read_table(path).num_rows == ROWS
+        case "job":
+            return count_scored(project) == (ROWS, ROWS)
         case "retrain":
             model, live = (project / name for name in ("models/model.onnx", LIVE))
             pushed = f"{run_in(project, 'git', 'rev-parse', 'HEAD').strip()}\trefs/heads/main"

@@ -109,7 +109,7 @@ def test_outcomes_that_cannot_be_joined_are_refused(
 ) -> None:
     with pytest.raises(DataError, match="the outcomes lack the column 'kind'; expected request_id, kind"):
         look(model, rows, truth[["request_id"]], tmp_path)
-    with pytest.raises(DataError, match="the request r0, row 0, has more than one outcome"):
+    with pytest.raises(DataError, match="the row with request_id r0, row 0 has more than one outcome"):
         look(model, rows, pd.concat([truth, truth.iloc[:1]]), tmp_path)
     nameless = read_scored(model.contract, write_scored(model, rows, tmp_path / "scored.parquet"), keyed=True)
     with pytest.raises(DataError, match="lacks request_id or a probability of each class"):

@@ -1,7 +1,7 @@
 """Stage 2: check the raw rows against the contract, and set rejected rows aside with the reason."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from {{ cookiecutter.__package_name }}_batch.dialect import Dialect, translate
-from {{ cookiecutter.__package_name }}_batch.readers import SUFFIXES, read_batches
+from {{ cookiecutter.__package_name }}_batch.locations import read_partition
+from {{ cookiecutter.__package_name }}_batch.readers import SUFFIXES, add_columns, read_batches
 from {{ cookiecutter.__package_name }}_batch.rejected_rows import Rejects, rejects_file
 from {{ cookiecutter.__package_name }}_batch.tables import Fields, check_batch, decode, empty_table
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
@@ -118,8 +119,7 @@ def _clean_tables(
     source: Path, place: Path, fields: Fields, refused: Rejects, dialect: Dialect
 ) -> Iterator[tuple[pa.Table, float]]:
     name, rows = place.as_posix(), 0
-    folders = [part.partition("=") for part in place.parts[:-1]]
-    partition = {key: value for key, equals, value in folders if equals}
+    partition = read_partition(name)
     with source.open("rb") as file:
         for found, share in read_batches(file, name, refused.add_malformed, dialect):
             batch = add_columns(found, partition)
@@ -131,13 +131,6 @@ def _clean_tables(
             rows += batch.num_rows
             yield decode(checked, fields), share
     refused.write_malformed(name)
-
-
-def add_columns(batch: pa.RecordBatch, values: Mapping[str, str]) -> pa.RecordBatch:
-    """Return a batch with further columns, each of which holds one value."""
-    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-    added = {name: pa.array([value] * batch.num_rows, pa.string()) for name, value in values.items()}
-    return pa.RecordBatch.from_pydict({**added, **columns}) if added else batch
 
 
 def print_note(text: str) -> None:

@@ -18,7 +18,7 @@ from {{ cookiecutter.__package_name }}_records.settings import PredictionLogSett
 from ..conftest import Serve, Start
 from ..log_checks import check_rows, check_stats, check_unreachable, read_log
 from ..running import ROW, wait_until
-from .conftest import Engine
+from machinery.engines import Engine
 from machinery.small_config import SERVICE
 from machinery.small_log import check_migrations, check_new_table
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from ..conftest import Serve, Start
 from ..queue_checks import check_jobs, command_of, state_of
 from ..running import ROW, TOKEN, wait_until
-from .conftest import Engine
+from machinery.engines import Engine
 
 
 def test_jobs_are_queued_once_and_run_one_at_a_time(serve: Serve, start: Start, redis: Engine, tmp_path: Path) -> None:

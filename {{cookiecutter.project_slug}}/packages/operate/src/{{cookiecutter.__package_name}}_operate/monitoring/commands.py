@@ -20,13 +20,16 @@ Hours = Annotated[float | None, typer.Option(help="Hours of the prediction log; 
 Scored = Annotated[
     Path | None, typer.Option("--table", help="A table written by score, instead of the prediction log.")
 ]
+JobName = Annotated[
+    str | None, typer.Option("--job", help="A job of score, whose last run to read, instead of the prediction log.")
+]
 
 
-def drift(stage: Stage = PRODUCTION, hours: Hours = None, table: Scored = None) -> None:
+def drift(stage: Stage = PRODUCTION, hours: Hours = None, table: Scored = None, job: JobName = None) -> None:
     """Compare production data with the training data; on drift, exit with code 3 and send an alert."""
     from .drift import detect
 
-    settings, model, predictions = _load(stage, hours, table)
+    settings, model, predictions = _load(stage, hours, table, job)
     _finish(detect(model, predictions, settings.lifecycle.drift), "drift", settings)
 
 
@@ -38,11 +41,12 @@ def outcomes(
     stage: Stage = PRODUCTION,
     hours: Hours = None,
     table: Scored = None,
+    job: JobName = None,
 ) -> None:
     """Measure predictions with known outcomes; if the model has become worse, exit with code 3 and send an alert."""
     from .outcomes import join, read_outcomes
 
-    settings, model, predictions = _load(stage, hours, table, keyed=True)
+    settings, model, predictions = _load(stage, hours, table, job, keyed=True)
     table_of_outcomes = read_outcomes(source, settings.prediction_log)
     _finish(join(model, predictions, table_of_outcomes, settings.lifecycle), "outcomes", settings)
 
@@ -73,20 +77,24 @@ def forget(
 
 
 def _load(
-    stage: str, hours: float | None, table: Path | None, *, keyed: bool = False
+    stage: str, hours: float | None, table: Path | None, job: str | None, *, keyed: bool = False
 ) -> "tuple[LifecycleSettings, Model, Predictions]":
     from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
     from {{ cookiecutter.__package_name }}_predict.model import Model
 
     from ..settings import load_lifecycle
-    from .predictions import read_log, read_scored
+    from .predictions import read_job, read_log, read_scored
 
+    if table and job:
+        raise ConfigError("found --table and --job; expected one of them")
     if hours is not None and not 0 < hours <= MOST_HOURS:  # this rejects NaN too
         raise ConfigError(f"found --hours {hours:g}, expected more than 0 and at most {MOST_HOURS}")
     settings = load_lifecycle(stage)
     model, limits = Model.load(settings.paths.model), settings.lifecycle.drift
     if table:
         return settings, model, read_scored(model.contract, table, keyed=keyed)
+    if job:
+        return settings, model, read_job(model.contract, job, limits.max_rows, stage, keyed=keyed)
     hours = hours or limits.hours
     return settings, model, read_log(settings.prediction_log, model.contract, hours, limits.max_rows, keyed=keyed)
 

@@ -20,7 +20,7 @@ from {{ cookiecutter.__package_name }}_records.settings import PredictionLogSett
 
 from ..project import run_pipeline
 from ..settings import Lifecycle, Promotion
-from .predictions import Predictions, read_keys, read_table
+from .predictions import REQUEST, Predictions, read_keys, read_table
 
 
 @dataclass(frozen=True)
@@ -94,29 +94,30 @@ def join(model: Model, predictions: Predictions, outcomes: pa.Table, settings: L
 
     Args:
         model: the model whose predictions to measure.
-        predictions: with the ids of their requests.
-        outcomes: columns `request_id`, the target's name and, if requests had several rows, `row`.
+        predictions: with the ids of their requests, or the keys of their rows.
+        outcomes: the target, and what identifies a row: `request_id` and, if requests had several rows, `row`; the
+            keys, if a job made the predictions.
         settings: how many rows are needed, how much may be lost, and the confidence that an alarm needs.
 
     Raises:
         DataError: a column is missing, a prediction has two outcomes, or the probabilities are unknown.
     """
     contract = model.contract
-    wanted = ["request_id", contract.target_name]
-    if missing := [name for name in wanted if name not in outcomes.column_names]:
-        raise DataError(
-            f"the outcomes lack the column {missing[0]!r}; expected {', '.join(wanted)}, and row where needed"
-        )
+    of_requests = predictions.key_names == REQUEST
     if predictions.keys is None or (contract.classes and predictions.probabilities is None):
+        lacking = "request_id" if of_requests else "the keys of its rows"
         raise DataError(
-            f"{predictions.source} lacks request_id or a probability of each class; outcomes cannot be joined with it"
+            f"{predictions.source} lacks {lacking} or a probability of each class; outcomes cannot be joined with it"
         )
+    wanted = [*(REQUEST[:1] if of_requests else predictions.key_names), contract.target_name]
+    if missing := [name for name in wanted if name not in outcomes.column_names]:
+        more = ", and row where needed" if of_requests else ""
+        raise DataError(f"the outcomes lack the column {missing[0]!r}; expected {', '.join(wanted)}{more}")
     checked = check_batch(outcomes, contract.target, "the outcomes")
-    keys = read_keys(outcomes)
+    keys = read_keys(outcomes, predictions.key_names)
     if twice := [key for key, count in Counter(keys).items() if count > 1]:
-        raise DataError(
-            f"the request {twice[0][0]}, row {twice[0][1]}, has more than one outcome ({len(twice)} such); keep one"
-        )
+        shown = ", ".join(f"{name} {value}" for name, value in zip(predictions.key_names, twice[0], strict=True))
+        raise DataError(f"the row with {shown} has more than one outcome ({len(twice)} such); keep one")
     codes = checked.columns[contract.target_name]
     truth = {key: codes[index] for index, key in enumerate(keys) if checked.good[index]}
     answers = np.flatnonzero(predictions.of_model(model.version)).tolist()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from {{ cookiecutter.__package_name }}_batch.dialect import Dialect
+from {{ cookiecutter.__package_name }}_batch.jobs.published import read_last_run
 from {{ cookiecutter.__package_name }}_batch.readers import read_batches
 from {{ cookiecutter.__package_name }}_batch.tables import NULLS
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
@@ -18,6 +20,7 @@ from {{ cookiecutter.__package_name }}_records.log_reader import read_window
 from {{ cookiecutter.__package_name }}_records.settings import PredictionLogSettings
 
 LINE_BREAKS = Dialect(newlines=True)  # as `score` writes tables
+REQUEST = ("request_id", "row")
 PREDICTION = "prediction"
 PROBABILITY = "probability_"
 
@@ -31,16 +34,18 @@ class Predictions:
         inputs: the features, one column each.
         answers: the class or the number predicted for each row.
         probabilities: of each class, of shape (rows, classes); None if unknown.
-        keys: the request's id and the row in the request, for each row; None if unknown.
+        keys: what identifies each row, such as the request's id and the row in the request; None if unknown.
         models: the version of the model that answered each row; None if unknown.
+        key_names: the columns of the keys.
     """
 
     source: str
     inputs: pa.Table
     answers: Sequence[Any]
     probabilities: npt.NDArray[np.float64] | None
-    keys: Sequence[tuple[str, int]] | None
+    keys: Sequence[tuple[str | int, ...]] | None
     models: Sequence[str] | None
+    key_names: tuple[str, ...] = REQUEST
 
     def of_model(self, version: str) -> "npt.NDArray[np.bool_]":
         """Return which rows a model has answered, of shape (rows,); all rows if that is unknown."""
@@ -114,23 +119,67 @@ def read_scored(contract: Contract, path: Path, *, keyed: bool = False) -> Predi
     )
 
 
+def read_job(
+    contract: Contract, job: str, most: int, environment: str | None = None, *, keyed: bool = False
+) -> Predictions:
+    """Return the predictions of the last finished run of a job, at most this many, drawn at random.
+
+    Args:
+        contract: the contract of the model; its sensitive features are left out, since jobs do not write them.
+        job: the name of the job.
+        most: the number of rows.
+        environment: the environment whose job it is.
+        keyed: whether to read the keys and probabilities, which outcomes need, and not the features.
+
+    Raises:
+        ConfigError: there is no such job.
+        DataError: it has no finished run, or has not written the features.
+    """
+    run, table = read_last_run(job, most, environment)
+    wanted = [] if keyed else [name for name, field in contract.features.items() if not field.sensitive]
+    if absent := [name for name in wanted if name not in table.column_names]:
+        raise DataError(
+            f"{run.run_id} has not written the feature {absent[0]!r}; set `inputs: true` in score.{job}, and run it "
+            "again"
+        )
+    names = [PROBABILITY + name for name in contract.classes]
+    known = keyed and bool(names) and all(name in table.column_names for name in names)
+    numbers = [table.column(name).to_numpy(zero_copy_only=False) for name in names] if known else []
+    return Predictions(
+        source=f"the run {run.run_id}",
+        inputs=table.select(wanted),
+        answers=_labels(table) if contract.classes else table.column(PREDICTION).to_pylist(),
+        probabilities=np.column_stack(numbers) if known else None,
+        keys=read_keys(table, run.keys) if keyed and run.keys else None,
+        models=table.column("model_version").to_pylist(),
+        key_names=run.keys,
+    )
+
+
 def _labels(table: pa.Table) -> list[str | None]:
     """Return the predicted classes; those of a boolean target are false and true."""
     return [str(value).lower() if isinstance(value, bool) else value for value in table.column(PREDICTION).to_pylist()]
 
 
-def read_keys(table: pa.Table) -> list[tuple[str, int]]:
-    """Return the request's id and the row in the request for each row of a table; without a column `row`, row 0.
+def read_keys(table: pa.Table, names: Sequence[str] = REQUEST) -> list[tuple[str | int, ...]]:
+    """Return what identifies each row of a table: texts, or the request's id and the row in it; by default, row 0.
 
     Raises:
-        DataError: the column `row` has a value that is not an integer.
+        DataError: the column `row` of requests has a value that is not an integer.
     """
+    if tuple(names) != REQUEST:
+        columns = (table.column(name).to_pylist() for name in names)
+        return [tuple(map(_as_text, row)) for row in zip(*columns, strict=True)]
     ids = (str(value) for value in table.column("request_id").to_pylist())
     rows = table.column("row").to_pylist() if "row" in table.column_names else [0] * table.num_rows
     try:
         return [(request, _whole(row)) for request, row in zip(ids, rows, strict=True)]
     except (TypeError, ValueError) as error:
         raise DataError(f"the column row has values that are not integers ({error}); correct it") from error
+
+
+def _as_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def _whole(value: object) -> int:

@@ -1,0 +1,135 @@
+"""Files that appear whole, in a folder here or at an address such as `s3://bucket/scored`."""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import fsspec
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
+from {{ cookiecutter.__package_name }}_predict.errors import DataError
+
+from ..readers import LINES, table_suffix
+
+
+class Folder:
+    """A folder."""
+
+    def __init__(self, address: str) -> None:
+        """Use a folder, which need not exist."""
+        with writing(address):
+            self._filesystem, self._root = fsspec.url_to_fs(address.rstrip("/"))
+        self.address = address.rstrip("/")
+
+    @property
+    def local(self) -> Path | None:
+        """The path of a folder on this machine."""
+        return Path(self._root) if isinstance(self._filesystem, LocalFileSystem) else None
+
+    @contextmanager
+    def write(self, name: str) -> Iterator[IO[bytes]]:
+        """Yield a file that appears when the block succeeds; object stores show a file when it is closed.
+
+        Raises:
+            DataError: the file cannot be written.
+        """
+        if self.local:
+            with whole_file(self.local / name) as file:
+                yield file
+            return
+        with writing(f"{self.address}/{name}"), self._filesystem.open(f"{self._root}/{name}", "wb") as file:
+            yield file
+
+    def read(self, name: str) -> bytes | None:
+        """Return the content of a file; None if there is none."""
+        with writing(f"{self.address}/{name}"):
+            try:
+                content: bytes = self._filesystem.cat_file(f"{self._root}/{name}")
+            except FileNotFoundError:
+                return None
+        return content
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        """Yield a file for reading."""
+        with self._filesystem.open(f"{self._root}/{name}", "rb") as file:
+            yield file
+
+    def list_names(self, folder: str = "") -> list[str]:
+        """Return the names in a folder, sorted; none if it does not exist."""
+        place = f"{self._root}/{folder}".rstrip("/")
+        with writing(self.address):
+            self._filesystem.invalidate_cache()
+            try:
+                found = self._filesystem.ls(place, detail=False)
+            except FileNotFoundError:
+                return []
+        return sorted(name.rstrip("/").rpartition("/")[2] for name in found)
+
+    def move(self, source: str, target: "Folder", name: str) -> None:
+        """Move a folder; on this machine in one step."""
+        with writing(f"{target.address}/{name}"):
+            if self.local and target.local:
+                target.local.mkdir(parents=True, exist_ok=True)
+                (self.local / source).rename(target.local / name)
+            else:
+                self._filesystem.mv(f"{self._root}/{source}", f"{target._root}/{name}", recursive=True)
+
+    def remove(self, name: str) -> None:
+        """Remove a file or a folder, if it is there."""
+        with writing(f"{self.address}/{name}"):
+            if self._filesystem.exists(f"{self._root}/{name}"):
+                self._filesystem.rm(f"{self._root}/{name}", recursive=True)
+
+
+@contextmanager
+def writing(address: str) -> Iterator[None]:
+    """Convert the errors of file systems into one that names the address.
+
+    Raises:
+        DataError: the address cannot be used.
+    """
+    try:
+        yield
+    except (DataError, FileNotFoundError):
+        raise
+    except Exception as error:  # each fsspec backend raises its own error types
+        raise DataError(
+            f"{address} could not be used ({type(error).__name__}: {error}); correct the address, or check the rights, "
+            "the network and the credentials"
+        ) from error
+
+
+def write_table(address: str, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+    """Write tables, one after the other, into a CSV, Parquet or JSON Lines file, which appears whole.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    parent, _, name = address.rpartition("/")
+    suffix = table_suffix(name)
+    with Folder(parent or ("/" if address.startswith("/") else ".")).write(name) as file:
+        if suffix in LINES:
+            for table in tables:
+                file.writelines(_write_lines(table))
+            return
+        make = pq.ParquetWriter if suffix == ".parquet" else pa_csv.CSVWriter
+        with make(file, schema) as writer:
+            for table in tables:
+                writer.write_table(table)
+
+
+def _write_lines(table: pa.Table) -> Iterator[bytes]:
+    for batch in table.to_batches(max_chunksize=10_000):
+        for row in batch.to_pylist():
+            yield json.dumps(row, ensure_ascii=False, default=_write_value).encode() + b"\n"
+
+
+def _write_value(value: object) -> str:
+    return str(getattr(value, "isoformat", value.__str__)()).replace("+00:00", "Z")

@@ -1,0 +1,119 @@
+"""What a run is: pinned when it starts, so that it goes on in the same way after it was killed."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
+
+from ..databases import TYPES
+from .chunks import Chunk
+from .settings import Mode
+
+NAMES = {str(kind): kind for kind in TYPES}
+State = Literal["running", "finished", "failed", "undone"]
+
+
+@dataclass
+class Counts:
+    """What became of the rows of a chunk, or of several.
+
+    Attributes:
+        scored: how many were predicted.
+        rejected: how many were rejected.
+        changed: how many there are more or fewer than when the run started.
+        first: the place and the reason of the first rejected one.
+        fields: how many values of each field were invalid.
+    """
+
+    scored: int = 0
+    rejected: int = 0
+    changed: int = 0
+    first: str = ""
+    fields: dict[str, int] = field(default_factory=dict)
+
+    def add(self, other: "Counts") -> None:
+        """Add the counts of further rows."""
+        self.scored += other.scored
+        self.rejected += other.rejected
+        self.changed += other.changed
+        self.first = self.first or other.first
+        for name, count in other.fields.items():
+            self.fields[name] = self.fields.get(name, 0) + count
+
+
+class Manifest(BaseModel):
+    """A run.
+
+    Attributes:
+        run_id: its name, unique in the sink.
+        job: the name of its job.
+        state: `failed` if too many rows were rejected, `undone` after a rollback.
+        started_at: when it started, which is the `scored_at` of its rows.
+        source: what it reads, without passwords.
+        mode: how its rows get into the sink.
+        keys: the columns that identify a row.
+        inputs: whether the features are written, too.
+        on_error: whether a rejected row stops it.
+        max_rejected: the share of rejected rows that it allows.
+        model_version: of the model that it uses to its end.
+        table: what it reads from in a database, for a statement.
+        key: the column that divides a table.
+        columns: what it reads of each column: a name, or an expression of a database.
+        result: the columns that it writes, and their types.
+        chunks: the parts of the source.
+        finished_at: when it ended.
+        counts: what became of its rows.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    run_id: str
+    job: str
+    state: State = "running"
+    started_at: datetime
+    source: str
+    mode: Mode
+    keys: tuple[str, ...]
+    inputs: bool
+    on_error: Literal["reject", "stop"]
+    max_rejected: float
+    model_version: str
+    table: str
+    key: str | None
+    columns: dict[str, str]
+    result: dict[str, str]
+    chunks: list[Chunk]
+    finished_at: datetime | None = None
+    counts: Counts = Counts()
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns that the run writes."""
+        return pa.schema([(name, NAMES[kind]) for name, kind in self.result.items()])
+
+    @property
+    def rows(self) -> int:
+        """How many rows the source had when the run started."""
+        return sum(chunk.rows for chunk in self.chunks)
+
+    def end(self, state: State, counts: Counts) -> "Manifest":
+        """Return the manifest of the run at its end."""
+        return self.model_copy(update={"state": state, "counts": counts, "finished_at": datetime.now(UTC)})
+
+
+def name_run(job: str, moment: str | None) -> str:
+    """Return the name of a job's run at a scheduled time, by default at the beginning of this hour, in UTC.
+
+    Raises:
+        ConfigError: the time is not in ISO 8601.
+    """
+    try:
+        found = datetime.fromisoformat(moment) if moment else datetime.now(UTC).replace(minute=0)
+    except ValueError as error:
+        raise ConfigError(f"found --for {moment}, expected a time such as 2026-11-24T06:00") from error
+    at = found.astimezone(UTC) if found.tzinfo else found
+    return f"{job}-{at:%Y-%m-%dT%H%M}Z"

@@ -1,0 +1,87 @@
+"""Where a run keeps its rows and its progress until it publishes them."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from filelock import FileLock, Timeout
+
+from {{ cookiecutter.__package_name }}_predict.errors import DataError
+
+from .manifest import Counts, Manifest
+
+
+class Store(Protocol):
+    """The sink of a job: each part of a run is written once, and all become visible together."""
+
+    def lock(self, job: str) -> AbstractContextManager[None]:
+        """Keep other runs of a job out; raises a DataError if one is going on."""
+
+    def check(self, manifest: Manifest) -> None:
+        """Raise a DataError if the sink cannot take the rows of a run."""
+
+    def find(self, run_id: str) -> Manifest | None:
+        """Return a run."""
+
+    def list_runs(self, job: str) -> list[Manifest]:
+        """Return the runs of a job, newest first."""
+
+    def begin(self, manifest: Manifest, model: bytes) -> None:
+        """Record a run and its model, and make room for its rows; what an earlier one of its name left is removed."""
+
+    def read_model(self, run_id: str) -> bytes:
+        """Return the model of a run that is not finished."""
+
+    def list_done(self, run_id: str) -> dict[int, Counts]:
+        """Return the chunks that are written."""
+
+    def write(self, manifest: Manifest, number: int, result: pa.Table, rejected: pa.Table, counts: Counts) -> Counts:
+        """Write a chunk with its counts, or nothing; return the counts of whoever was first to write it."""
+
+    def publish(self, manifest: Manifest) -> None:
+        """Make the rows of a run visible at once, and record that it is finished."""
+
+    def fail(self, manifest: Manifest) -> None:
+        """Publish the rejected rows of a run, remove its other rows, and record that it failed."""
+
+    def undo(self, manifest: Manifest) -> str:
+        """Take a finished run back, and return what is visible now, in words."""
+
+    def read_published(self, manifest: Manifest, most: int) -> pa.Table:
+        """Return at most so many rows of a finished run, drawn at random."""
+
+    def close(self) -> None:
+        """Close what is open."""
+
+
+def restore_types(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return rows with their numbers and booleans, which CSV files hold as texts, and SQLite without their types."""
+    plain = (pa.int64(), pa.float64(), pa.bool_())
+    columns = list[pa.ChunkedArray]()
+    for column, field in zip(table.columns, schema, strict=True):
+        present = pc.if_else(pc.equal(column, ""), None, column) if column.type == pa.string() else column
+        columns.append(present.cast(field.type) if field.type in plain else column)
+    return pa.table(columns, names=schema.names)
+
+
+@contextmanager
+def lock_file(path: Path, job: str) -> Iterator[None]:
+    """Hold a lock on this machine.
+
+    Raises:
+        DataError: another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path, timeout=0):
+            yield
+    except Timeout as error:
+        raise refuse_second(job) from error
+
+
+def refuse_second(job: str) -> DataError:
+    """Return the error for a second run of a job at the same time."""
+    return DataError(f"another run of {job} is going on; wait until it has ended, then run this again")

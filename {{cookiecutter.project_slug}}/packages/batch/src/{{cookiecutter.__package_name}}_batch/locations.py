@@ -1,0 +1,80 @@
+"""Tables in files: one file, a folder of them, or a pattern; here or at an address such as `s3://bucket/orders`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import fsspec
+
+from {{ cookiecutter.__package_name }}_predict.errors import DataError
+
+from .readers import SUFFIXES, table_suffix
+
+OTHER_TABLES = (  # suffixes of what may be tables, and would be passed over
+    *(".arrow", ".avro", ".bz2", ".csv.zip", ".feather", ".gz", ".json", ".orc", ".ods", ".tsv"),
+    *(".xls", ".xlsx", ".xz", ".zip", ".zst"),
+)
+
+
+def find_tables(address: str) -> tuple[fsspec.AbstractFileSystem, dict[str, str]]:
+    """Return the file system of an address, and the paths of its tables there by their names.
+
+    Args:
+        address: a path or an fsspec address of a table, of a folder of them, which may have folders for partitions, or
+            a pattern such as `orders/*.csv`. Within a folder, a name begins with the folders that the table is in.
+
+    Raises:
+        DataError: the address cannot be read, there is no table, or some are of a kind that is not read.
+    """
+    with reading(address):
+        filesystem, path = fsspec.url_to_fs(address)
+        return filesystem, _list_tables(filesystem, path)
+
+
+@contextmanager
+def reading(address: str) -> Iterator[None]:
+    """Convert the errors of file systems into one that names the address.
+
+    Raises:
+        DataError: the address cannot be read.
+    """
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:  # each fsspec backend raises its own error types
+        raise DataError(
+            f"the source {address} cannot be read ({type(error).__name__}: {error}); correct its address in "
+            "config/default.yaml, or check the network and the credentials"
+        ) from error
+
+
+def read_partition(name: str) -> dict[str, str]:
+    """Return the columns that the folders in a table's name stand for, as in `year=2024/orders.csv`."""
+    folders: list[Any] = [part.partition("=") for part in name.split("/")[:-1]]
+    return {key: value for key, equals, value in folders if equals}
+
+
+def _list_tables(filesystem: fsspec.AbstractFileSystem, address: str) -> dict[str, str]:
+    bare = address.partition("?")[0]
+    if "*" in bare:
+        files, root = sorted(filesystem.glob(bare)), bare.partition("*")[0].rpartition("/")[0] + "/"
+    elif bare.lower().endswith(SUFFIXES) or not filesystem.isdir(address):
+        table_suffix(_file_name(address))
+        return {_file_name(address): address}
+    else:
+        files, root = sorted(filesystem.find(address)), bare.rstrip("/") + "/"
+    tables = [file for file in files if file.lower().endswith(SUFFIXES)]
+    if others := [file.removeprefix(root) for file in files if file.lower().endswith(OTHER_TABLES)]:
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        raise DataError(
+            f"the source {address} has tables that are not read: {', '.join(others[:3])}{more}; convert them to "
+            f"{' or '.join(SUFFIXES)}, or name the files to read in source.files"
+        )
+    if not tables:
+        raise DataError(f"the source {address} contains no table; expected files that end in {' or '.join(SUFFIXES)}")
+    return {file.removeprefix(root): file for file in tables}
+
+
+def _file_name(address: str) -> str:
+    return address.partition("?")[0].rstrip("/").rpartition("/")[2]

@@ -1,0 +1,1 @@
+"""Jobs with PostgreSQL and on Ray, which the session engines starts."""
