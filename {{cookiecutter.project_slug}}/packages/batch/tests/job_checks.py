@@ -1,6 +1,12 @@
 """What jobs do in any database: the tests of SQLite and of PostgreSQL run these checks."""
 
-from collections.abc import Callable
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +24,8 @@ from {{ cookiecutter.__package_name }}_batch.jobs.work import Work, Worker, open
 from {{ cookiecutter.__package_name }}_predict import DataError, Model
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, ProjectError
 
+PACKAGE = Model.__module__.partition(".")[0].removesuffix("_predict")
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 FEATURES = pa.schema([("length", pa.float64()), ("count", pa.int64()), ("colour", pa.string()), ("ready", pa.bool_())])
 SOURCE = pa.schema([("id", pa.int64()), *FEATURES])
 
@@ -84,8 +92,8 @@ class Site:
     def job(self, mode: str = "append", **changes: Any) -> Job:
         """Return a job that scores the table of orders."""
         source = {"address": self.database.address, "table": "orders"} | changes.pop("source", {})
-        source = {name: value for name, value in source.items() if value is not None}
         sink = {"address": self.database.address, "table": "scored"} | changes.pop("sink", {})
+        source, sink = ({name: item for name, item in place.items() if item is not None} for place in (source, sink))
         given = {"source": source, "sink": sink, "mode": mode, "keys": ["id"], "workers": 1} | changes
         return Job.model_validate(given)
 
@@ -223,6 +231,54 @@ def list_tables(database: Database) -> str:
 def list_progress(site: Site) -> str:
     """Return the name of the table of progress."""
     return next((name for (name,) in site.execute(list_tables(site.database)) if name.endswith("_chunks")), "none")
+
+
+PARTS, PART = 40, 500
+IN_PARTS = (
+    "import sys, {0}_batch.jobs.chunks as chunks, {0}_predict.cli as cli;"
+    f"chunks.ROWS = {PART}; sys.exit(cli.main())"
+).format(PACKAGE)
+
+
+def check_killed_runs_write_each_row_once(site: Site, folder: Path, kills: int) -> None:
+    """A run in processes that are killed at random moments ends with the rows of one that was not."""
+    site.fill(PARTS * PART)
+    site.run(site.job(sink={"table": "calm"}), "calm")
+    site.configure(folder, workers=2)
+
+    def count_parts(run_id: str) -> int:
+        try:
+            return int(site.execute(f"SELECT count(*) FROM {list_progress(site)} WHERE run_id = '{run_id}'")[0][0])
+        except DataError:  # there is no table yet
+            return 0
+
+    for number, run_id in enumerate(kill_runs(folder, kills, count_parts)):
+        rows = [row for row in site.read() if row["run_id"] == run_id]
+        assert drop_run(rows) == drop_run(site.read("calm")), f"run {number}"
+
+
+def kill_runs(folder: Path, kills: int, count_parts: Callable[[str], int]) -> Iterator[str]:
+    """Yield the names of runs of the job nightly, which were killed so often in all, as soon as each is finished."""
+    rng, killed, number = random.Random(kills), 0, 0  # noqa: S311  # no secret
+    while killed < kills:
+        run_id, finished = f"run{number}", False
+        while not finished:
+            command = [sys.executable, "-c", IN_PARTS, "score", "nightly", "--run-id", run_id]
+            goal = count_parts(run_id) + rng.randrange(0, PARTS // 2)
+            process = subprocess.Popen(
+                command, cwd=folder, stderr=subprocess.PIPE, text=True, start_new_session=True, env=ENVIRONMENT
+            )
+            while killed < kills and process.poll() is None and count_parts(run_id) <= min(goal, PARTS - 2):
+                time.sleep(0.002)
+            if killed < kills and process.poll() is None:
+                (os.killpg if rng.random() < 0.5 else os.kill)(process.pid, signal.SIGKILL)
+                killed += 1
+            _, printed = process.communicate(timeout=120)
+            finished = process.returncode == 0
+            assert finished or process.returncode == -signal.SIGKILL, printed
+        yield run_id
+        number += 1
+    assert number, "no run was killed"
 
 
 def check_appended_run_can_be_taken_back(site: Site) -> None:

@@ -1,10 +1,6 @@
 """Jobs in PostgreSQL: what they do in SQLite, its own types, a server that stops, readers that never wait."""
 
 import os
-import random
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,9 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from {{ cookiecutter.__package_name }}_batch.databases import Connection, Database, read_query
+from {{ cookiecutter.__package_name }}_batch.databases import Database, read_query
 from {{ cookiecutter.__package_name }}_batch.jobs import database_store, run, work
-from {{ cookiecutter.__package_name }}_predict import DataError, Model
+from {{ cookiecutter.__package_name }}_predict import DataError
 
 from .. import job_checks
 from ..job_checks import Events, Site, small_chunks
@@ -23,7 +19,6 @@ from machinery.engines import Engine, postgres
 from machinery.small_model import kinds_path
 
 __all__ = ["kinds_path", "postgres"]
-PACKAGE = Model.__module__.partition(".")[0]
 KILLS = int(os.environ.get("KILLS", "3"))
 
 
@@ -207,50 +202,7 @@ def test_server_that_stays_away_is_a_sentence_and_the_run_goes_on(
 
 
 def test_killed_run_writes_each_row_once(site: Site, tmp_path: Path) -> None:
-    site.fill(40_000)
-    site.run(site.job(sink={"table": "calm"}), "calm")
-    site.configure(tmp_path, workers=2)
-    program = "import sys, {0}_batch.jobs.chunks as c; c.ROWS = 500; from {0}_predict.cli import main; sys.exit(main())"
-    program = program.format(PACKAGE.removesuffix("_predict"))
-    rng = random.Random(1)  # noqa: S311  # no secret
-    killed = 0
-    for number in range(KILLS):
-        command = [sys.executable, "-c", program, "score", "nightly", "--run-id", f"run{number}"]
-        while True:
-            process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
-            if wait_for_chunks(site, f"run{number}", rng.randrange(1, 70), process):
-                (os.killpg if rng.random() < 0.5 else os.kill)(process.pid, signal.SIGKILL)
-                process.communicate()
-                killed += 1
-                if rng.random() < 0.5:
-                    continue
-                process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-            _, printed = process.communicate(timeout=120)
-            assert process.returncode == 0, printed
-            break
-        rows = [row for row in site.read() if row["run_id"] == f"run{number}"]
-        assert job_checks.drop_run(rows) == job_checks.drop_run(site.read("calm"))
-    assert killed >= KILLS
-
-
-def wait_for_chunks(site: Site, run_id: str, least: int, process: "subprocess.Popen[str]") -> bool:
-    """Return whether a run has written so many chunks, or a few more than before, and goes on."""
-    statement = f"SELECT count(*) FROM {job_checks.list_progress(site)} WHERE run_id = '{run_id}'"
-    with site.database.connect() as connection:
-        before = count(connection, statement)
-        while process.poll() is None:
-            if count(connection, statement) >= min(before + least, 79):
-                return True
-            time.sleep(0.002)
-    return False
-
-
-def count(connection: Connection, statement: str) -> int:
-    """Return a number; zero as long as there is no table."""
-    try:
-        return int(connection.execute(statement)[0][0])
-    except DataError:
-        return 0
+    job_checks.check_killed_runs_write_each_row_once(site, tmp_path, KILLS)
 
 
 @pytest.fixture(autouse=True)

@@ -99,6 +99,7 @@ class FileStore:
             write_table(self._address, self._read(manifest, "parts"), manifest.schema)
         elif self._runs.list_names(f"{run_id}/parts"):  # unless a run was killed after it had moved them
             self._require_rows(manifest, self._runs, f"{run_id}/parts")
+            self._runs.remove_unfinished(f"{run_id}/parts")
             self._target.remove(run_id)
             self._runs.move(f"{run_id}/parts", self._target, run_id)
         if self._target:

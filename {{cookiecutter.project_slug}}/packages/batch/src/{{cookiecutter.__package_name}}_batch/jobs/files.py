@@ -62,7 +62,16 @@ class Folder:
             yield file
 
     def list_names(self, folder: str = "") -> list[str]:
-        """Return the names in a folder, sorted; none if it does not exist."""
+        """Return the names in a folder, sorted, without those that begin with a point; none if it does not exist."""
+        return [name for name in self._list_all(folder) if not name.startswith(".")]
+
+    def remove_unfinished(self, folder: str) -> None:
+        """Remove the files in a folder that a killed process was writing."""
+        for name in self._list_all(folder):
+            if name.startswith("."):
+                self.remove(f"{folder}/{name}")
+
+    def _list_all(self, folder: str) -> list[str]:
         place = f"{self._root}/{folder}".rstrip("/")
         with writing(self.address):
             self._filesystem.invalidate_cache()
