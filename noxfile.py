@@ -159,13 +159,15 @@ def picture(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure rendering with and without hooks, the service against a plain route and an echo, and batches."""
+    """Measure rendering, the service against a plain route and an echo, and files; `bench -- jobs`: jobs in databases."""
     install(session)
-    session.run("python", "benchmarks/render.py")
+    names = session.posargs or ("service", "batch")
+    if not session.posargs:
+        session.run("python", "benchmarks/render.py")
     folder = render(session, Path(session.create_tmp()) / "rendered", {})
     run_project(session, folder, "repro")
     with session.chdir(folder):
-        for name in ("service", "batch"):
+        for name in names:
             python, program = folder / ".venv" / "bin" / "python", ROOT / "benchmarks" / f"{name}.py"
             session.run(str(python), str(program), external=True)
 

@@ -3,7 +3,10 @@
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,13 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.spec import AbstractBufferedFile
 
 from {{ cookiecutter.__package_name }}_batch.databases import Database
+from {{ cookiecutter.__package_name }}_batch.dialect import PLAIN
+from {{ cookiecutter.__package_name }}_batch.jobs.chunks import FilePart, read_part, split_files
+from {{ cookiecutter.__package_name }}_batch.jobs.files import write_table
 from {{ cookiecutter.__package_name }}_batch.jobs.run import Request, run_job
 from {{ cookiecutter.__package_name }}_batch.jobs.settings import Job
 from {{ cookiecutter.__package_name }}_batch.jobs.work import open_store
@@ -225,6 +233,59 @@ def test_folder_of_partitions_is_a_source_and_a_sink(model_path: Path, tmp_path:
     assert len(pq.read_table(tmp_path / "out").to_pylist()) == 5
     run(model_path, job | {"mode": "replace"}, "third")
     assert {row["run_id"] for row in pq.read_table(tmp_path / "out").to_pylist()} == {"third"}
+
+
+class Buffered(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """A file system whose files are read as those of object stores are."""
+
+    protocol = "buffered"
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return str(MemoryFileSystem._strip_protocol(path.replace("buffered:", "memory:")))
+
+    def _open(self, path: str, mode: str = "rb", **_: Any) -> Any:
+        return BufferedFile(self, path, mode) if mode == "rb" else super()._open(path, mode)
+
+
+class BufferedFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no types
+    """A file of which ranges are fetched."""
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        content: bytes = MemoryFileSystem().cat_file(self.path)[start:end]
+        return content
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_object_store_is_read_in_parts(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_chunks(monkeypatch)
+    fsspec.register_implementation("buffered", Buffered, clobber=True)
+    rows = [{"id": number, "length": 1.5, "count": 1, "colour": "red", "ready": True} for number in range(50)]
+    write_table(str(tmp_path / f"in.{suffix}"), [pa.Table.from_pylist(rows)], pa.Table.from_pylist(rows).schema)
+    fsspec.filesystem("memory").pipe(f"/store/in.{suffix}", (tmp_path / f"in.{suffix}").read_bytes())
+    chunks, schema = split_files(f"buffered://store/in.{suffix}", PLAIN)
+    found = [part for part in chunks if isinstance(part, FilePart)]
+    read = [batch for part in found for batch in read_part(Buffered(), part, PLAIN, lambda _: None)]
+    assert [str(value) for batch in read for value in batch.column("id").to_pylist()] == [
+        str(row["id"]) for row in rows
+    ]
+    assert schema.names == list(rows[0])
+
+
+def test_file_is_read_over_http(table: Path, model_path: Path, tmp_path: Path) -> None:
+    handler = partial(SimpleHTTPRequestHandler, directory=str(table.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        source: dict[str, Any] = {"address": f"{address}/orders.csv", "dialect": {"newlines": True}}
+        job = {"source": source, "sink": {"address": str(tmp_path / "out.parquet")}, "mode": "replace", "keys": ["id"]}
+        run(model_path, job)
+        with pytest.raises(DataError, match="the source http://.*/none.csv cannot be read"):
+            run(model_path, job | {"source": {"address": f"{address}/none.csv"}}, "second")
+        server.shutdown()
+        thread.join()
+    assert pq.read_table(tmp_path / "out.parquet").num_rows == 40
 
 
 def test_part_that_is_lost_is_noticed(

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from {{ cookiecutter.__package_name }}_batch.databases import Database, read_query
 from {{ cookiecutter.__package_name }}_pipeline import ingest
 from {{ cookiecutter.__package_name }}_pipeline.fetch import fetch_tables
 from {{ cookiecutter.__package_name }}_pipeline.project import Project
@@ -90,7 +91,8 @@ def test_table_that_is_not_read_is_not_passed_over(name: str, take: Take, tmp_pa
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("a\n1\n")
     with pytest.raises(
-        DataError, match=f"has tables that are not read: {name}; convert them to .csv or .parquet, or name"
+        DataError,
+        match=f"has tables that are not read: {name}; convert them to .csv, .parquet, .jsonl or .ndjson, or name",
     ):
         take(str(tmp_path / "given"))
     assert take(str(tmp_path / "given"), "*.csv") == ["a.csv"]
@@ -124,6 +126,21 @@ def test_source_of_the_team_may_return_tables_of_arrow(
     assert pq.read_table("data/raw/table.parquet").num_rows == 4
 
 
+def test_source_of_the_team_may_return_a_query(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_project(kind, tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    rows = pa.table({"id": range(150_000), "size": [None if number < 120_000 else 0.1 for number in range(150_000)]})
+    Path("orders.db").touch()
+    database = Database("sqlite:///orders.db")
+    with database.connect() as connection:
+        connection.execute(database.create_table("orders", rows.schema))
+        connection.ingest("orders", rows)
+    recipe = replace(RECIPE, source=lambda *_: read_query(database.address, "SELECT * FROM orders WHERE id > 0"))
+    project = Project.load(recipe)
+    ingest.run(project)
+    assert pq.read_table(project.paths.raw / "table.parquet").equals(rows.slice(1))
+
+
 def test_ingest_reads_from_a_server(server: str, take: Take, tmp_path: Path) -> None:
     (tmp_path / "served" / "a.csv").write_text("a\n1\n")
     assert take(f"{server}/a.csv?version=2") == ["a.csv"]
@@ -137,7 +154,7 @@ def test_ingest_that_fails_names_the_source_and_leaves_the_folder(server: str, t
     for source, message in [
         (f"{server}/none.csv", "cannot be read .*FileNotFound"),
         (str(tmp_path / "none.csv"), "cannot be read .*FileNotFound"),
-        (str(tmp_path / "bare"), "contains no table; expected files that end in .csv or .parquet"),
+        (str(tmp_path / "bare"), "contains no table; expected files that end in .csv, .parquet"),
         (str(tmp_path / "empty.csv"), "is empty"),
         (str(tmp_path / "a.xlsx"), "is not a table"),
         ("nowhere://a.csv", "Protocol not known: nowhere"),
@@ -153,5 +170,5 @@ def test_source_of_the_team_that_writes_no_table_is_refused(
 ) -> None:
     write_project(kind, tmp_path / "project")
     monkeypatch.chdir(tmp_path / "project")
-    with pytest.raises(DataError, match="wrote no table; expected files that end in .csv or .parquet"):
+    with pytest.raises(DataError, match="wrote no table; expected files that end in .csv, .parquet"):
         ingest.run(Project.load(replace(RECIPE, source=lambda _, folder: (folder / "notes.txt").touch())))

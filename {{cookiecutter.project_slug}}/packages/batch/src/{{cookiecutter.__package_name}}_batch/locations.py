@@ -1,15 +1,19 @@
 """Tables in files: one file, a folder of them, or a pattern; here or at an address such as `s3://bucket/orders`."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 import fsspec
+from fsspec.implementations.cached import SimpleCacheFileSystem
+from fsspec.spec import AbstractBufferedFile
 
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
-from .readers import SUFFIXES, table_suffix
+from .readers import KINDS, SUFFIXES, table_suffix
 
+BUFFER = 1 << 20
 OTHER_TABLES = (  # suffixes of what may be tables, and would be passed over
     *(".arrow", ".avro", ".bz2", ".csv.zip", ".feather", ".gz", ".json", ".orc", ".ods", ".tsv"),
     *(".xls", ".xlsx", ".xz", ".zip", ".zst"),
@@ -49,6 +53,18 @@ def reading(address: str) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def open_table(filesystem: fsspec.AbstractFileSystem, path: str) -> Iterator[IO[bytes]]:
+    """Yield an open file that can be read from any place, by lines, too; what comes over HTTP is downloaded once."""
+    over_http = "http" in filesystem.protocol
+    with (SimpleCacheFileSystem(fs=filesystem) if over_http else filesystem).open(path, "rb") as file:
+        if not isinstance(file, AbstractBufferedFile):
+            yield file
+            return
+        with io.BufferedReader(file, BUFFER) as buffered:
+            yield buffered
+
+
 def read_partition(name: str) -> dict[str, str]:
     """Return the columns that the folders in a table's name stand for, as in `year=2024/orders.csv`."""
     folders: list[Any] = [part.partition("=") for part in name.split("/")[:-1]]
@@ -69,10 +85,10 @@ def _list_tables(filesystem: fsspec.AbstractFileSystem, address: str) -> dict[st
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         raise DataError(
             f"the source {address} has tables that are not read: {', '.join(others[:3])}{more}; convert them to "
-            f"{' or '.join(SUFFIXES)}, or name the files to read in source.files"
+            f"{KINDS}, or name the files to read in source.files"
         )
     if not tables:
-        raise DataError(f"the source {address} contains no table; expected files that end in {' or '.join(SUFFIXES)}")
+        raise DataError(f"the source {address} contains no table; expected files that end in {KINDS}")
     return {file.removeprefix(root): file for file in tables}
 
 

@@ -20,6 +20,7 @@ from .dialect import PLAIN, Dialect
 
 LINES = (".jsonl", ".ndjson")  # https://jsonlines.org
 SUFFIXES = (".csv", ".parquet", *LINES)
+KINDS = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 ROWS_PER_BATCH = 1 << 16
 
 
@@ -31,9 +32,7 @@ def table_suffix(name: str) -> str:
     """
     suffix = Path(name.partition("?")[0]).suffix.lower()
     if suffix not in SUFFIXES:
-        raise DataError(
-            f"{name} is not a table this program reads; expected a name that ends in {' or '.join(SUFFIXES)}"
-        )
+        raise DataError(f"{name} is not a table this program reads; expected a name that ends in {KINDS}")
     return suffix
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from {{ cookiecutter.__package_name }}_batch.readers import SUFFIXES
+from {{ cookiecutter.__package_name }}_batch.readers import KINDS, SUFFIXES
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
@@ -66,6 +66,6 @@ def write_tables(tables: Iterable[pa.Table], path: Path) -> None:
 def _require_tables(folder: Path, source: str) -> None:
     tables = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not tables:
-        raise DataError(f"the source {source} wrote no table; expected files that end in {' or '.join(SUFFIXES)}")
+        raise DataError(f"the source {source} wrote no table; expected files that end in {KINDS}")
     if empty := [path.name for path in tables if not path.stat().st_size]:
         raise DataError(f"{', '.join(empty)} from the source {source} is empty; expected rows")

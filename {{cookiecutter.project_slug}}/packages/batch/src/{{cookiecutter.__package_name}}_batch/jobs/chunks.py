@@ -17,7 +17,7 @@ from {{ cookiecutter.__package_name }}_predict.fields import Spec
 from ..blocks import count_rows, split_blocks
 from ..databases import Connection, quote, quote_text
 from ..dialect import Dialect
-from ..locations import find_tables, read_partition, reading
+from ..locations import find_tables, open_table, read_partition, reading
 from ..readers import LINES, add_columns, read_batches, readable, table_suffix
 
 ROWS, BYTES = 100_000, 8 << 20  # of a chunk: at least, unless it is the last one
@@ -122,7 +122,7 @@ def split_files(address: str, dialect: Dialect) -> tuple[list[Chunk], pa.Schema]
     filesystem, tables = find_tables(address)
     chunks = list[Chunk]()
     for name, path in tables.items():
-        with reading(address), filesystem.open(path, "rb") as file, readable(name):
+        with reading(address), open_table(filesystem, path) as file, readable(name):
             chunks += split_file(file, name, path, dialect)
     first = next((chunk for chunk in chunks if isinstance(chunk, FilePart)), None)
     if first is None:
@@ -154,7 +154,7 @@ def read_part(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a part of a file, with the columns that its folders stand for (see `read_batches`)."""
     partition = read_partition(part.name)
-    with reading(part.path), filesystem.open(part.path, "rb") as file, readable(part.name):
+    with reading(part.path), open_table(filesystem, part.path) as file, readable(part.name):
         if table_suffix(part.name) == ".parquet":
             batches = pq.ParquetFile(file, pre_buffer=False).iter_batches(row_groups=range(part.start, part.stop))
         else:

@@ -22,7 +22,7 @@ def score_locally(work: Work, numbers: Sequence[int]) -> Iterator[Counts]:
     Raises:
         DataError: a chunk cannot be scored, or a process ended.
     """
-    workers = min(work.job.workers or WORKERS, len(numbers))
+    workers = min(work.job.workers or WORKERS, len(numbers) // 2)  # to start one takes as long as a chunk
     if workers <= 1:
         worker = Worker(work)
         try:

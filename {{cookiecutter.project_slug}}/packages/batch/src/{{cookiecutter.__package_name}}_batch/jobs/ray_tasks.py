@@ -1,5 +1,6 @@
 """A Ray cluster that scores the chunks of a run; it needs `requirements/batch-ray.txt`."""
 
+import logging
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -35,7 +36,8 @@ def score_on_ray(work: Work, numbers: Sequence[int]) -> Iterator[Counts]:
         if address:
             parts = urlsplit(address)
             socket.create_connection((parts.hostname or "", parts.port or PORT), timeout=10).close()
-        ray.init(address or "local", log_to_driver=False, **({} if address else local))
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
+        ray.init(address or "local", **quiet, **({} if address else local))
     except Exception as error:  # Ray raises a dozen types without a common base class
         raise ConfigError(f"the Ray cluster {address or 'on this machine'} does not answer ({error})") from error
     try:
