@@ -43,7 +43,9 @@ def start_postgres() -> Iterator[str]:
         initdb = [find_program("initdb"), "--auth=trust", "--username=test", f"--pgdata={folder}/data"]
         subprocess.run(initdb, check=True, capture_output=True, user=OWNER)
         options = ("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=")
-        engine = Engine(find_program("postgres"), "-D", f"{folder}/data", "-p", str(port), *options, port=port, user=OWNER)
+        engine = Engine(
+            find_program("postgres"), "-D", f"{folder}/data", "-p", str(port), *options, port=port, user=OWNER
+        )
         yield f"postgresql://test@127.0.0.1:{port}/postgres"
         engine.stop()
 
@@ -71,7 +73,12 @@ def plain(kind: pa.DataType) -> pa.DataType:
 def configure(folder: Path, address: str) -> None:
     """Write the job."""
     place = {"address": address}
-    job = {"source": place | {"table": "orders"}, "sink": place | {"table": "scored"}, "mode": "replace", "keys": ["id"]}
+    job = {
+        "source": place | {"table": "orders"},
+        "sink": place | {"table": "scored"},
+        "mode": "replace",
+        "keys": ["id"],
+    }
     (folder / "config").mkdir(exist_ok=True)
     paths = {"model": "orders.onnx", "schema": None}
     (folder / "config" / "default.yaml").write_text(yaml.safe_dump({"paths": paths, "score": {"orders": job}}))
