@@ -159,7 +159,7 @@ def picture(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure rendering, the service against a plain route and an echo, and files; `bench -- jobs`: jobs in databases."""
+    """Measure rendering, the service against a plain route and an echo, and files; with -- jobs, jobs in databases."""
     install(session)
     names = session.posargs or ("service", "batch")
     if not session.posargs:
