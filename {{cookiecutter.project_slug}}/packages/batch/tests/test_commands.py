@@ -26,7 +26,7 @@ def test_score_writes_tables_and_says_how_many_rows(tmp_path: Path, capsys: pyte
     assert "1 of 2 rows of in.csv are rejected, 50.00%; the share" in " ".join(capsys.readouterr().err.split())
     assert main(["score", "in.csv", "out.parquet", "--max-rejected", "0.5"]) == 0
     assert "1 of 2 rows predicted, 1 rejected" in capsys.readouterr().err
-    assert {path.name for path in tmp_path.glob("out.*")} == {"out.parquet", "out.rejects.csv"}
+    assert {path.name for path in tmp_path.glob("out.*")} == {"out.parquet", "out.rejected.csv"}
 
 
 def test_table_that_cannot_be_read_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +53,7 @@ def test_job_is_run_once_for_each_time(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["score", "nightly", *time]) == 0
     assert "nightly-2026-11-24T0500Z: 1 of 1 rows predicted, 0 rejected, in" in capsys.readouterr().err
     assert main(["score", "nightly", *time]) == 0
-    assert "was finished before, with 1 rows; nothing is to be done" in capsys.readouterr().err
+    assert "has already finished, with 1 rows; there is nothing to do" in capsys.readouterr().err
     assert main(["score-runs", "nightly"]) == 0
     assert "finished  1 predicted, 0 rejected" in capsys.readouterr().out
     assert main(["score-rollback", "nightly"]) == 1
@@ -87,11 +87,16 @@ def test_job_writes_lines_of_json(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (
             ["score", "weekly"],
-            "there is no job 'weekly' in the section score of the configuration, the jobs are nightly",
+            "the configuration has no batch job 'weekly' (section score); the jobs are nightly",
         ),
         (["score", "nightly", "--for", "x", "--run-id", "y"], "found --for and --run-id; expected one of them"),
         (["score", "nightly", "--stage", "staging"], "staging.yaml does not exist"),
-        (["score-rollback", "nightly"], "nightly has no finished run in out.parquet; there is nothing to take back"),
+        (
+            ["score", "nightly", "--max-rejected", "0.5"],
+            "found --max-rejected, which is an option of files, not of a job",
+        ),
+        (["score", "in.csv", "out.csv", "--run-id", "y"], "found --run-id, which is an option of a job, not of files"),
+        (["score-rollback", "nightly"], "nightly has no finished run in out.parquet; there is nothing to roll back"),
     ],
 )
 def test_command_that_cannot_work_is_one_sentence(
@@ -117,7 +122,7 @@ def test_job_on_a_full_disk_is_a_sentence_and_goes_on(tmp_path: Path, model_path
     run = partial(subprocess.run, cwd=tmp_path, capture_output=True, text=True, check=False)
     done = run([sys.executable, "-c", program, "700000", "score", "nightly"])
     assert done.returncode == 1
-    assert "sqlite:///out.db refuses: " in done.stderr
+    assert "sqlite:///out.db reported: " in done.stderr
     done = run([sys.executable, "-c", program, "100000000", "score", "nightly"])
-    assert "is not finished; it goes on, as it began" in done.stderr
+    assert "resuming nightly-" in done.stderr
     assert "20,000 of 20,000 rows predicted" in done.stderr

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from {{ cookiecutter.__package_name }}_batch.addresses import find_secrets, hide_secrets
 from {{ cookiecutter.__package_name }}_batch.databases import (
     MOMENT,
     TYPES,
@@ -77,8 +78,8 @@ def test_each_type_that_is_written_comes_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
-        ("SELECT nope FROM t", "it's.db refuses: .*no such column: nope; correct"),
-        ("SELECT", "it's.db refuses: .*incomplete input; correct"),
+        ("SELECT nope FROM t", "it's.db reported: .*no such column: nope; check the query"),
+        ("SELECT", "it's.db reported: .*incomplete input; check the query"),
     ],
 )
 def test_error_is_a_sentence(statement: str, message: str, database: Database) -> None:
@@ -98,3 +99,17 @@ def test_password_is_not_shown() -> None:
         pass
     assert "secret" not in str(error.value)
     assert "127.0.0.1:1/orders" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://u:se@c/r e%74@h/db?password=x", "postgresql://u:***@h/db?***"),
+        ("https://u:secret@host/t.csv?X-Amz-Signature=x", "https://u:***@host/t.csv?***"),
+        ("sqlite:///a.db", "sqlite:///a.db"),
+        ("in/a?b.csv", "in/a?b.csv"),
+    ],
+)
+def test_address_is_shown_without_secrets(address: str, shown: str) -> None:
+    assert hide_secrets(address) == shown
+    assert set(find_secrets("postgresql://u:se%20c@h/db?x=1")) == {"se%20c", "se c", "x=1"}

@@ -34,6 +34,11 @@ TABLES = {
         (FILES, {"mode": "upsert"}, "upsert needs a database"),
         (FILES, {"rejected": {"address": "rejected.txt"}}, "is not a table this program reads"),
         (TABLES, {"rejected": {"address": "sqlite:///b.db", "table": "t"}}, "a table in the sink's database"),
+        (FILES, {"sink": {"address": "./in.csv"}}, "the source and the sink are the same place, in.csv"),
+        (FILES, {"rejected": {"address": "out.csv"}}, "rejected and the sink are the same place, out.csv"),
+        (FILES, {"rejected": {"address": "in.csv"}}, "the source and rejected are the same place, in.csv"),
+        (TABLES, {"sink": {"address": "sqlite:///in.db", "table": "orders"}}, "are the same place, orders in sqlite"),
+        (TABLES, {"sink": {"address": "sqlite:///o.db", "table": "t" * 55}}, "has 55 bytes, expected at most 54"),
         (FILES, {"engine": "spark"}, "engine"),
         (FILES, {"max_rejected": 2}, "max_rejected"),
     ],
@@ -78,13 +83,15 @@ def test_job_is_found_by_its_name_and_completed_by_the_environment(monkeypatch: 
     assert job.sink.address == "postgresql://u:secret@db/shop"
     assert job.sink.shown == "scored in postgresql://u:***@db/shop"
     assert job.source.address == "in.csv"
-    with pytest.raises(ConfigError, match=r"there is no job 'in.csv' .*, the jobs are files, tables; name one of them"):
+    with pytest.raises(
+        ConfigError, match=r"has no batch job 'in.csv' \(section score\); the jobs are files, tables; name one"
+    ):
         load_job("in.csv")
 
 
 @pytest.mark.usefixtures("write")
 def test_file_of_the_prediction_log_is_refused() -> None:
-    with pytest.raises(ConfigError, match="score.tables: out.db is the file of the prediction log, too"):
+    with pytest.raises(ConfigError, match="score.tables: out.db is also the file of the prediction log"):
         load_job("tables")
 
 
@@ -94,6 +101,20 @@ def test_password_in_the_configuration_is_refused(write: Path) -> None:
         load_job("files")
     assert "secret@" not in str(error.value)
     assert SECRETS in str(error.value)
+
+
+def test_two_jobs_may_not_write_to_one_place(write: Path) -> None:
+    config = yaml.safe_load(write.read_text())
+    config["score"] = {"a": FILES, "b": FILES | {"sink": {"address": "out.parquet"}}, "c": TABLES, "d": TABLES}
+    config["prediction_log"] = None
+    write.write_text(yaml.safe_dump(config))
+    with pytest.raises(ConfigError, match="score.a and score.b both write to out.rejected.csv; name another place"):
+        load_job("a")
+    assert load_job("c")[0].mode == "append"
+    config["score"]["d"] = TABLES | {"mode": "replace"}
+    write.write_text(yaml.safe_dump(config))
+    with pytest.raises(ConfigError, match="score.c and score.d both write to scored in sqlite:///out.db"):
+        load_job("c")
 
 
 def test_unknown_key_of_a_job_is_named(write: Path) -> None:
@@ -106,5 +127,5 @@ def test_run_is_named_by_its_scheduled_time() -> None:
     assert name_run("nightly", "2026-11-24T06:00") == "nightly-2026-11-24T0600Z"
     assert name_run("nightly", "2026-11-24T06:00+02:00") == "nightly-2026-11-24T0400Z"
     assert name_run("nightly", None).endswith("00Z")
-    with pytest.raises(ConfigError, match="found --for noon, expected a time such as 2026-11-24T06:00"):
+    with pytest.raises(ConfigError, match="found --for noon, expected a time such as 2026-11-24T05:00"):
         name_run("nightly", "noon")

@@ -1,5 +1,6 @@
 """Jobs in SQLite and in files: each row once, whatever happens; all of a run or nothing."""
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import psutil
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
@@ -19,11 +21,14 @@ import yaml
 from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.spec import AbstractBufferedFile
 
+from {{ cookiecutter.__package_name }}_batch import blocks
 from {{ cookiecutter.__package_name }}_batch.databases import Database
 from {{ cookiecutter.__package_name }}_batch.dialect import PLAIN
 from {{ cookiecutter.__package_name }}_batch.jobs.chunks import FilePart, read_part, split_files
 from {{ cookiecutter.__package_name }}_batch.jobs.files import write_table
-from {{ cookiecutter.__package_name }}_batch.jobs.run import Request, run_job
+from {{ cookiecutter.__package_name }}_batch.jobs.manifest import check_run_id
+from {{ cookiecutter.__package_name }}_batch.jobs.plan import Request
+from {{ cookiecutter.__package_name }}_batch.jobs.run import run_job
 from {{ cookiecutter.__package_name }}_batch.jobs.settings import Job
 from {{ cookiecutter.__package_name }}_batch.jobs.work import open_store
 from {{ cookiecutter.__package_name }}_predict import Contract, DataError, Model
@@ -94,6 +99,126 @@ def test_second_run_at_once_is_refused(site: Site) -> None:
 def test_every_kind_of_column(site: Site, kinds_path: Path) -> None:
     site.model = kinds_path
     job_checks.check_every_kind_of_column(site)
+
+
+def test_run_belongs_to_one_job_and_one_sink(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_checks.check_run_belongs_to_one_job_and_one_sink(site, monkeypatch)
+
+
+def test_views_of_others_are_left_alone(site: Site) -> None:
+    job_checks.check_views_of_others_are_left_alone(site)
+
+
+def test_copies_do_not_stay(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_checks.check_copies_do_not_stay(site, monkeypatch)
+
+
+def test_clock_that_is_behind_changes_no_order(site: Site) -> None:
+    job_checks.check_clock_that_is_behind_changes_no_order(site)
+
+
+def test_rows_stay_together_while_another_process_writes(site: Site) -> None:
+    program = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=30); c.execute('PRAGMA journal_mode = WAL');"
+        "c.execute('CREATE TABLE t (id INTEGER PRIMARY KEY, mixed)');"
+        "c.executemany('INSERT INTO t VALUES (?, ?)', [(n, n / 7 if n != 5 else 'NA') for n in range(20_000)]);"
+        "c.commit(); print('ready', flush=True)\n"
+        "while True:\n"
+        "    for gone, new in ((0, 10**6), (10**6, 0)):\n"
+        "        c.execute('DELETE FROM t WHERE id = ?', (gone,))\n"
+        "        c.execute('INSERT INTO t VALUES (?, ?)', (new, new / 7)); c.commit()"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(site.database.file)], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"ready\n"
+        with site.database.connect() as connection:
+            for _ in range(20):
+                table = connection.read("SELECT * FROM t ORDER BY id")
+                ids, found = (column.to_pylist() for column in table.columns)
+                assert [float(value) for value in found if value != "NA"] == [
+                    number / 7 for number in ids if number != 5
+                ]
+        writer.kill()
+
+
+def test_key_of_another_kind_rejects_its_own_row_alone(model_path: Path, tmp_path: Path) -> None:
+    keys: list[Any] = [*range(20), "x1", "", None, 2.0, 2.5]
+    lines = [json.dumps({"id": key, "length": 1, "count": 1, "colour": "red", "ready": True}) for key in keys]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    pq.write_table(pa.table({"id": list(range(20)), "length": [1.0] * 20}), tmp_path / "ids.parquet")
+    job = {"source": {"address": str(tmp_path / "in.jsonl")}, "sink": {"address": str(tmp_path / "out.parquet")}}
+    run(model_path, job | {"mode": "replace", "keys": ["id"], "max_rejected": 1})
+    found = pq.read_table(tmp_path / "out.parquet").column("id").to_pylist()
+    assert found == [*map(str, range(20)), "x1", "2.0", "2.5"]
+    reasons = pa_csv.read_csv(tmp_path / "out.rejected.csv").column("rejected_because").to_pylist()
+    assert reasons == ["id: found nothing, expected text"] * 2
+
+
+@pytest.mark.parametrize("run_id", ["..", ".runs", "a/b", "../../esc", "2024.json", "x" * 101, "\udcff", "", "é"])
+def test_name_of_a_run_is_no_path(run_id: str) -> None:
+    with pytest.raises(ConfigError, match="found --run-id .*, expected up to 100 letters, digits, dashes"):
+        check_run_id(run_id)
+
+
+def test_what_others_have_put_into_the_folder_stays(table: Path, model_path: Path, tmp_path: Path) -> None:
+    source = {"address": str(table), "dialect": {"newlines": True}}
+    job = {"source": source, "sink": {"address": str(tmp_path / "out")}, "mode": "replace", "keys": ["id"]}
+    (tmp_path / "out" / "2024").mkdir(parents=True)
+    (tmp_path / "out" / "2024" / "mine.txt").write_text("mine")
+    with pytest.raises(DataError, match="out/2024 has files that no run has written; choose another --run-id"):
+        run(model_path, job, "2024")
+    run(model_path, job, "first")
+    run_job(Job.model_validate({"workers": 1} | job), Request("renamed", "second", model_path, None), Events())
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {".runs", "2024", "second"}
+    (tmp_path / "out.csv").mkdir()
+    with pytest.raises(DataError, match="is a folder, expected the name of a file to write"):
+        run(model_path, job | {"sink": {"address": str(tmp_path / "out.csv")}})
+
+
+def test_file_that_changes_under_a_run_is_noticed(
+    table: Path, model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BYTES_PER_BLOCK", 200)
+    small_chunks(monkeypatch)
+    source = {"address": str(table), "dialect": {"newlines": True}}
+    job = {"source": source, "sink": {"address": str(tmp_path / "out")}, "mode": "append", "keys": ["id"]}
+    manifest = Site(Database(""), model_path).begin(Job.model_validate({"workers": 1} | job))
+    assert len(manifest.chunks) > 2
+    table.write_text(table.read_text().replace("green", "red"))
+    with pytest.raises(DataError, match="orders.csv has changed since the run started; restore it, or abandon the run"):
+        run(model_path, job)
+    run_job(Job.model_validate({"workers": 1} | job), Request("nightly", "second", model_path, None, True), Events())
+    assert pq.read_table(tmp_path / "out").num_rows == 40
+
+
+def test_run_that_is_abandoned_after_its_files_were_moved_leaves_none(
+    table: Path, model_path: Path, tmp_path: Path
+) -> None:
+    source = {"address": str(table), "dialect": {"newlines": True}}
+    job = {"source": source, "sink": {"address": str(tmp_path / "out")}, "mode": "append", "keys": ["id"]}
+    Site(Database(""), model_path).begin(Job.model_validate({"workers": 1} | job))
+    (tmp_path / "out" / ".runs" / "first" / "parts").rename(tmp_path / "out" / "first")
+    run_job(Job.model_validate({"workers": 1} | job), Request("nightly", "second", model_path, None, True), Events())
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {".runs", "second"}
+    chained = {"source": {"address": str(tmp_path / "out")}, "sink": {"address": str(tmp_path / "b.csv")}}
+    with pytest.raises(ConfigError, match="column 'length' is missing"):  # its records are no tables
+        run(model_path, chained | {"mode": "replace", "keys": ["id"]})
+
+
+def test_process_that_is_killed_while_it_starts_ends_the_run(site: Site, tmp_path: Path) -> None:
+    site.fill(40_000)
+    site.configure(tmp_path, workers=2)
+    command = [sys.executable, "-c", job_checks.IN_PARTS, "score", "nightly", "--run-id", "first"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        parent, children = psutil.Process(process.pid), list[psutil.Process]()
+        while len(children) < 2 and process.poll() is None:
+            children = [child for child in parent.children() if "spawn_main" in " ".join(child.cmdline())]
+        children[-1].kill()
+        _, printed = process.communicate(timeout=60)
+    assert process.returncode == 1, printed
+    assert "a process of this run ended unexpectedly, perhaps out of memory; run this again to resume" in printed
+    assert site.run(site.job(), "first") is not None
+    assert len(site.read()) == 40_000
 
 
 def test_query_is_a_source(site: Site) -> None:
@@ -298,7 +423,9 @@ def test_part_that_is_lost_is_noticed(
         Site(Database(""), model_path).begin(Job.model_validate({"workers": 1} | job))
         (part, *_) = tmp_path.rglob("part-000000.parquet")
         part.unlink()
-        with pytest.raises(DataError, match="rows, expected 40: parts are lost, .* start the run anew with --restart"):
+        with pytest.raises(
+            DataError, match="rows, expected 40: chunks are missing, .* start the run anew with --restart"
+        ):
             run(model_path, job)
         assert not (tmp_path / sink / "first").exists()
         run_job(Job.model_validate({"workers": 1} | job), Request("nightly", "first", model_path, None, True), Events())
@@ -321,7 +448,7 @@ def test_job_reads_and_writes_where_fsspec_does(model_path: Path) -> None:
     assert b"found '99'" in memory.cat("/bucket/scored.rejected.csv")
     events = Events()
     run(model_path, job, events=events)
-    assert events.names == ["finished before"]
+    assert events.names == ["already_finished"]
 
 
 def test_sensitive_values_are_neither_inputs_nor_among_the_rejected(

@@ -233,7 +233,7 @@ def test_score_that_is_killed_leaves_no_output(number: int, model_path: Path, tm
     process.send_signal(number)
     assert process.wait() != 0
     assert not (tmp_path / "out.csv").exists()
-    assert not (tmp_path / "out.rejects.csv").exists()
+    assert not (tmp_path / "out.rejected.csv").exists()
     if number == signal.SIGTERM:
         assert list(tmp_path.glob(".*.partial")) == []
 

@@ -92,7 +92,7 @@ def test_table_that_is_not_read_is_not_passed_over(name: str, take: Take, tmp_pa
         path.write_text("a\n1\n")
     with pytest.raises(
         DataError,
-        match=f"has tables that are not read: {name}; convert them to .csv, .parquet, .jsonl or .ndjson, or name",
+        match=f"has files of unsupported types: {name}; convert them to .csv, .parquet, .jsonl or .ndjson, or choose",
     ):
         take(str(tmp_path / "given"))
     assert take(str(tmp_path / "given"), "*.csv") == ["a.csv"]

@@ -51,7 +51,7 @@ def test_pattern_as_the_source_is_refused() -> None:
 
 @pytest.mark.usefixtures("project")
 def test_format_of_a_column_that_is_no_date_is_refused() -> None:
-    CONFIG.write_text(CONFIG.read_text().replace("source:\n", "source:\n  dates: {length: '%d.%m.%Y'}\n"))
+    CONFIG.write_text(CONFIG.read_text().replace("\nsource:\n", "\nsource:\n  dates: {length: '%d.%m.%Y'}\n"))
     with pytest.raises(ConfigError, match="source.dates: schema.yaml has no date 'length'; correct the name, or rem"):
         Project.load(RECIPE)
 

@@ -3,12 +3,9 @@
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
-
-if TYPE_CHECKING:
-    pass
 
 JobName = Annotated[
     str, typer.Argument(metavar="JOB", help="The name of a job in the section score of the configuration.")
@@ -23,47 +20,63 @@ Stage = Annotated[
 def score(
     source: Annotated[
         str,
-        typer.Argument(metavar="JOB | SOURCE", help="A job of the configuration; or a table: .csv, .parquet, .jsonl."),
+        typer.Argument(
+            metavar="JOB | SOURCE", help="A batch job of the configuration; or a .csv, .parquet or .jsonl file."
+        ),
     ],
-    sink: Annotated[Path | None, typer.Argument(help="The table to write, if SOURCE is one: .csv or .parquet.")] = None,
-    rejects: Annotated[
-        Path | None, typer.Option(help="For SOURCE: the file for rejected rows; by default, SINK with .rejects.csv.")
+    sink: Annotated[Path | None, typer.Argument(help="The file to write, if SOURCE is a file.")] = None,
+    rejected: Annotated[
+        Path | None, typer.Option(help="Of files: the file for rejected rows; by default, SINK with .rejected.csv.")
     ] = None,
     on_error: Annotated[
-        Literal["reject", "stop"],
-        typer.Option(help="For SOURCE: set rejected rows aside, or stop before writing anything."),
-    ] = "reject",
+        Literal["reject", "stop"] | None,
+        typer.Option(help="Of files: set rejected rows aside (default), or stop before writing anything."),
+    ] = None,
     max_rejected: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="For SOURCE: the share of rejected rows beyond which SINK is not written."),
-    ] = 0.05,
+        float | None,
+        typer.Option(min=0, max=1, help="Of files: the share of rejected rows above which SINK is not written (0.05)."),
+    ] = None,
     newlines: Annotated[
-        bool, typer.Option("--newlines", help="For SOURCE: values in quotes may contain line breaks.")
+        bool, typer.Option("--newlines", help="Of files: values in quotes may contain line breaks.")
     ] = False,
     model: Annotated[Path | None, typer.Option("--model", help="The model file; by default, paths.model.")] = None,
     moment: Annotated[
         str | None,
         typer.Option(
-            "--for", metavar="TIME", help="For JOB: the scheduled time that names the run; by default, this hour."
+            "--for",
+            metavar="TIME",
+            help="Of a job: the scheduled time, in UTC, that names the run; by default, this hour.",
         ),
     ] = None,
-    run_id: Annotated[str | None, typer.Option(help="For JOB: another name for the run.")] = None,
+    run_id: Annotated[str | None, typer.Option(help="Of a job: another name for the run.")] = None,
     stage: Annotated[
-        str | None, typer.Option(help="For JOB: the environment whose settings to read, such as production.")
+        str | None, typer.Option(help="Of a job: the stage whose settings to read (config/STAGE.yaml).")
     ] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="For JOB: give up a run that is not finished.")] = False,
-    log: Annotated[Literal["text", "json"], typer.Option(help="For JOB: a progress bar, or lines of JSON.")] = "text",
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Of a job: abandon unfinished runs, and start anew.")
+    ] = False,
+    log: Annotated[
+        Literal["text", "json"], typer.Option(help="Of a job: show a progress bar, or write lines of JSON.")
+    ] = "text",
 ) -> None:
-    """Predict for each row of a table of any size: for the source of a JOB, or from one file to another.
+    """Predict for each row of a table of any size: run a JOB of the configuration, or score a file into another.
 
-    The outputs appear complete or not at all. A run of a job that was killed goes on when it is started again; one that
-    is finished is not repeated.
+    Outputs appear complete or not at all. A killed run of a job resumes when it is started again; a finished run is not
+    repeated.
     """
+    from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
+
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that partial files are removed
-    if sink is None:
-        _score_job(source, model, stage, moment, run_id, log, restart=restart)
+    of_files = {"--rejected": rejected, "--on-error": on_error, "--max-rejected": max_rejected, "--newlines": newlines}
+    of_jobs = {"--for": moment, "--run-id": run_id, "--stage": stage, "--restart": restart, "--log": log != "text"}
+    if unfit := [name for name, value in (of_jobs if sink else of_files).items() if value not in (None, False)]:
+        what = "a job, not of files" if sink else "files, not of a job, which has its own in the section score"
+        raise ConfigError(f"found {unfit[0]}, which is an option of {what}; leave it out")
+    if sink:
+        share = 0.05 if max_rejected is None else max_rejected
+        _score_file(Path(source), sink, rejected, on_error or "reject", share, model, newlines=newlines)
     else:
-        _score_file(Path(source), sink, rejects, on_error, max_rejected, model, newlines=newlines)
+        _score_job(source, model, stage, moment, run_id, log, restart=restart)
 
 
 def score_runs(job: JobName, stage: Stage = None) -> None:
@@ -84,7 +97,7 @@ def score_runs(job: JobName, stage: Stage = None) -> None:
 
 
 def score_rollback(job: JobName, stage: Stage = None) -> None:
-    """Take back the last finished run of a job: readers see the result before it."""
+    """Roll back the last finished run of a job (append, or replace in a database)."""
     from contextlib import closing
 
     from {{ cookiecutter.__package_name }}_predict.errors import DataError
@@ -96,14 +109,14 @@ def score_rollback(job: JobName, stage: Stage = None) -> None:
     with closing(open_store(found)) as store, store.lock(job):
         last = next((run for run in store.list_runs(job) if run.state == "finished"), None)
         if last is None:
-            raise DataError(f"{job} has no finished run in {found.sink.shown}; there is nothing to take back")
-        print(f"{last.run_id} is taken back: {store.undo(last)}")
+            raise DataError(f"{job} has no finished run in {found.sink.shown}; there is nothing to roll back")
+        print(f"{last.run_id} was rolled back: {store.undo(last)}")
 
 
 def _score_file(
     source: Path,
     sink: Path,
-    rejects: Path | None,
+    rejected: Path | None,
     on_error: Literal["reject", "stop"],
     max_rejected: float,
     model: Path | None,
@@ -126,7 +139,7 @@ def _score_file(
             loaded,
             source,
             sink,
-            rejects,
+            rejected,
             on_error=on_error,
             max_rejected=max_rejected,
             dialect=Dialect(newlines=newlines),
@@ -150,9 +163,10 @@ def _score_job(
 
     from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
 
-    from .jobs.manifest import name_run
+    from .jobs.manifest import check_run_id, name_run
+    from .jobs.plan import Request
     from .jobs.reports import JsonReport, TerminalReport, write_metrics
-    from .jobs.run import Request, run_job
+    from .jobs.run import run_job
     from .jobs.settings import load_job
 
     if moment and run_id:
@@ -160,7 +174,7 @@ def _score_job(
     job, settings = load_job(name, model, stage)
     paths = settings.paths
     report: TerminalReport | JsonReport = TerminalReport() if log == "text" else JsonReport()
-    request = Request(name, run_id or name_run(name, moment), paths.model, paths.load_contract(), restart)
+    request = Request(name, check_run_id(run_id or name_run(name, moment)), paths.model, paths.load_contract(), restart)
     began = time.monotonic()
     try:
         ended = run_job(job, request, report)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -20,13 +21,15 @@ import pyarrow.compute as pc
 
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
+from .addresses import find_secrets, hide_secrets
+
 SCHEMES = ("sqlite", "postgresql")
 BUSY_MILLISECONDS = 60_000
 ROWS_AT_ONCE = 100_000
 BYTES_AT_ONCE = 16 << 20
 INGEST_ROWS = 20_000
 MOMENT = pa.timestamp("us", "UTC")
-# the types of the columns that this package writes; SQLite has no dates, so they are texts in ISO 8601
+# the types of the columns that this package writes; SQLite has no dates, so they are text in ISO 8601
 TYPES: dict[pa.DataType, tuple[str, str]] = {
     pa.int64(): ("BIGINT", "INTEGER"),
     pa.float64(): ("DOUBLE PRECISION", "REAL"),
@@ -54,11 +57,12 @@ PLAIN = (
 # too many connections, deadlocks, locks that others hold; 08P01 is no lost connection, but data that it cannot read
 TRANSIENT = re.compile(r"08(?!P01)|57P0[1-5]|53300|40001|40P01|55P03")
 SQLITE_BUSY = (5, 6)  # https://www.sqlite.org/rescode.html
+MARK = re.compile(r"""\"[^\"]*\"|'[^']*'|\?""")  # that stands for a value, where it is not part of a name or a string
 Rows = list[tuple[Any, ...]]
 
 
 class ConnectionLostError(DataError):
-    """The database did not answer, or ended the connection; the same may succeed later."""
+    """The database did not answer, or ended the connection; retrying may succeed."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +74,21 @@ class Database:
     @property
     def shown(self) -> str:
         """The address without its password."""
-        return re.sub(r"(://[^/:@]*):[^/@]*@", r"\1:***@", re.sub(r"(password=)[^&]*", r"\1***", self.address))
+        return hide_secrets(self.address)
 
     @property
     def file(self) -> Path | None:
         """The file of a SQLite database."""
         return Path(self.address.partition("://")[2][1:]) if self.address.startswith("sqlite:") else None
 
+    def split_name(self, name: str) -> tuple[str, str]:
+        """Return the schema of a table, or an empty one, and its name; in PostgreSQL, it may be `schema.table`."""
+        schema, point, bare = name.partition(".")
+        return (schema, bare) if point and not self.file else ("", name)
+
     def quote_table(self, name: str) -> str:
-        """Return a table's name for a statement; in PostgreSQL, it may begin with its schema and a point."""
-        return quote(name) if self.file else ".".join(map(quote, name.split(".", 1)))
+        """Return a quoted table name."""
+        return ".".join(map(quote, filter(None, self.split_name(name))))
 
     def create_table(self, name: str, schema: pa.Schema, keys: Sequence[str] = ()) -> str:
         """Return the statement that creates a table."""
@@ -106,22 +115,23 @@ def is_database(address: str) -> bool:
 
 
 def quote(name: str) -> str:
-    """Return a name for a statement."""
+    """Return a quoted name for a statement."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def quote_text(text: str) -> str:
-    """Return a text for a statement."""
+    """Return a quoted string for a statement."""
     return "'" + text.replace("'", "''") + "'"
 
 
 class Connection:
-    """A connection to a database, on which each statement outside of a transaction is one of its own."""
+    """A connection to a database in autocommit mode."""
 
     def __init__(self, database: Database, connection: Any) -> None:
         """Use an open connection of ADBC."""
         self.database = database
         self._connection = connection
+        self._in_transaction = False
 
     @classmethod
     def open(cls, database: Database) -> Self:
@@ -146,8 +156,8 @@ class Connection:
     def execute(self, statement: str, *values: object) -> Rows:
         """Run one statement, and return its rows; each value stands for a `?`."""
         if values and not self.database.file:
-            parts = statement.split("?")
-            statement = parts[0] + "".join(f"${number}{part}" for number, part in enumerate(parts[1:], start=1))
+            numbers = count(1)
+            statement = MARK.sub(lambda found: f"${next(numbers)}" if found[0] == "?" else found[0], statement)
         with _converted(self.database), self._cursor() as cursor:
             cursor.execute(statement, values or None)
             return list(cursor.fetchall()) if cursor.description else []
@@ -158,12 +168,27 @@ class Connection:
             cursor.execute(f"SELECT * FROM {query} LIMIT {1 if self.database.file else 0}")
             return cursor.fetch_arrow_table().schema
 
-    def read(self, statement: str) -> pa.Table:
-        """Return the rows of a query that fit into memory."""
+    def read(self, statement: str, *, mixed: bool = True) -> pa.Table:
+        """Return the rows of a query that fit into memory.
+
+        Args:
+            statement: the query; in SQLite, it is read several times if it has columns that mix text and numbers.
+            mixed: whether there may be such columns.
+        """
+        if not self.database.file or not mixed:
+            return self._read(statement)
+        if self._in_transaction:
+            return self._read_exactly(self._read(statement), statement)
+        self.execute("BEGIN")  # so that all of its readings see the same rows
+        try:
+            return self._read_exactly(self._read(statement), statement)
+        finally:
+            self.execute("COMMIT")
+
+    def _read(self, statement: str) -> pa.Table:
         with _converted(self.database), self._cursor() as cursor:
             cursor.execute(statement)
-            table = cursor.fetch_arrow_table()
-        return self._read_exactly(table, statement) if self.database.file else table
+            return cursor.fetch_arrow_table()
 
     def stream(self, statement: str) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a query in PostgreSQL."""
@@ -173,7 +198,7 @@ class Connection:
 
     def ingest(self, name: str, table: pa.Table) -> None:
         """Append rows to a table that `create_table` has made for their columns: types are not compared here."""
-        schema, _, last = name.rpartition(".") if not self.database.file else ("", "", name)
+        schema, last = self.database.split_name(name)
         if self.database.file:
             table = _write_moments(table)
         with _converted(self.database), self._cursor() as cursor:
@@ -181,31 +206,11 @@ class Connection:
             reader = pa.RecordBatchReader.from_batches(table.schema, batches)
             cursor.adbc_ingest(last, reader, mode="append", db_schema_name=schema or None)
 
-    def is_unique(self, table: str, columns: Sequence[str]) -> bool:
-        """Return whether an index of a table allows no two rows with the same values in these columns."""
-        if self.database.file:
-            listed = self.execute(
-                "SELECT group_concat(quote(name)) FROM (SELECT i.name AS index_name, c.name FROM pragma_index_list(?) i"
-                ' JOIN pragma_index_info(i.name) AS c WHERE i."unique" AND NOT i.partial ORDER BY c.name)'
-                " GROUP BY index_name UNION ALL SELECT group_concat(quote(name)) FROM"
-                " (SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY name)",
-                *(table, table),
-            )
-            return (",".join(map(quote_text, sorted(columns))),) in listed
-        wanted = ", ".join(map(quote_text, sorted(columns)))
-        return bool(
-            self.execute(
-                "SELECT 1 FROM pg_index AS i WHERE indrelid = to_regclass(?) AND indisunique AND indpred IS NULL AND "
-                '(SELECT array_agg(attname::text ORDER BY attname::text COLLATE "C") FROM pg_attribute '
-                f"WHERE attrelid = indrelid AND attnum = ANY(indkey)) = ARRAY[{wanted}]",
-                self.database.quote_table(table),
-            )
-        )
-
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit what happens within the context, or nothing if there is an error; SQLite lets nobody else write."""
+        """Commit what happens within the context, or nothing if there is an error; in SQLite, other writers wait."""
         self.execute("BEGIN IMMEDIATE" if self.database.file else "BEGIN")
+        self._in_transaction = True
         try:
             yield
             self.execute("COMMIT")
@@ -213,6 +218,8 @@ class Connection:
             with suppress(DataError):  # the connection may be gone, and the transaction with it
                 self.execute("ROLLBACK")
             raise
+        finally:
+            self._in_transaction = False
 
     def close(self) -> None:
         """Close the connection, whatever state it is in."""
@@ -221,7 +228,7 @@ class Connection:
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
-        options = {"adbc.sqlite.query.batch_rows": str(ROWS_AT_ONCE)}  # types are inferred from so many rows
+        options = {"adbc.sqlite.query.batch_rows": str(ROWS_AT_ONCE)}  # the driver infers types from this many rows
         if not self.database.file:
             options = {"adbc.postgresql.batch_size_hint_bytes": str(BYTES_AT_ONCE)}
         cursor = self._connection.cursor(adbc_stmt_kwargs=options)
@@ -231,7 +238,7 @@ class Connection:
             cursor.close()
 
     def _read_exactly(self, table: pa.Table, statement: str) -> pa.Table:
-        """Return a table of SQLite with exact numbers: the driver gives a column with texts six digits of a number."""
+        """Return a table with exact numbers: the driver cuts those beside text in a column to six digits."""
         texts = [name for name, kind in zip(table.column_names, table.schema.types, strict=True) if kind == pa.string()]
         if not texts:
             return table
@@ -241,9 +248,8 @@ class Connection:
             if has_reals:
                 column = quote(name)
                 parts = (f"CASE WHEN typeof({column}) {sign} 'real' THEN {column} END" for sign in ("=", "<>"))
-                with _converted(self.database), self._cursor() as cursor:
-                    cursor.execute(f"SELECT {', '.join(parts)} FROM ({statement})")
-                    numbers, others = (part.cast(pa.string()) for part in cursor.fetch_arrow_table().columns)
+                split = self._read(f"SELECT {', '.join(parts)} FROM ({statement})")
+                numbers, others = (part.cast(pa.string()) for part in split.columns)
                 exact = pc.coalesce(numbers, others)
                 table = table.set_column(table.column_names.index(name), name, exact)
         return table
@@ -252,7 +258,7 @@ class Connection:
 def select_columns(database: Database, schema: pa.Schema, numbers: Sequence[str] = ()) -> list[str]:
     """Return an expression for each column that `describe` found; the server converts what Arrow would change.
 
-    Decimals become doubles where they are among `numbers`, and all other types become texts.
+    Decimals become doubles where they are among `numbers`, and all other types become text.
     """
     if database.file:
         return [quote(name) for name in schema.names]
@@ -270,13 +276,13 @@ def read_query(address: str, query: str) -> Iterator[pa.Table]:
 
     Args:
         address: `sqlite:///path` or `postgresql://user@host/database`.
-        query: a `SELECT`. In PostgreSQL, decimals become doubles, and types that Arrow lacks become texts. In SQLite, a
-            column has the type of its values; one with texts among its numbers has texts.
+        query: a `SELECT`. In PostgreSQL, decimals become doubles, and types that Arrow lacks become text. In SQLite, a
+            column has the type of its values; one that mixes text and numbers is text.
 
     Raises:
         DataError: the database cannot be read, or the query fails.
     """
-    database, wanted = Database(address), f"({query.rstrip().rstrip(';')}) AS source"
+    database, wanted = Database(address), f"({query.rstrip().rstrip(';')}\n) AS source"
     with database.connect() as connection:
         schema = connection.describe(wanted)
         columns = ", ".join(select_columns(database, schema, schema.names))
@@ -311,7 +317,7 @@ def _common_type(integer: int | None, real: int | None, text: int | None, blob: 
 
 
 def _write_moments(table: pa.Table) -> pa.Table:
-    """Return a table with times as texts in ISO 8601, in UTC: the driver would leave out the zone."""
+    """Return a table with times as text in ISO 8601, in UTC: the driver would leave out the zone."""
     for index, field in enumerate(table.schema):
         if field.type == MOMENT:
             texts = pc.strftime(table.column(index), "%Y-%m-%dT%H:%M:%SZ")
@@ -324,22 +330,27 @@ def _converted(database: Database) -> Iterator[None]:
     """Convert the errors of the driver into one that names the database.
 
     Raises:
-        ConnectionLostError: the same may succeed later.
-        DataError: it will not.
+        ConnectionLostError: retrying may succeed.
+        DataError: it would not.
     """
     try:
         yield
     except (adbc.Error, OSError) as error:
         message = re.split(r"\n+query(?: was)?:|SQLSTATE:", str(error), flags=re.IGNORECASE)[0]
+        for secret in find_secrets(database.address):
+            message = message.replace(secret, "***")
         for mark in ("[libpq] ", "[SQLite] ", "ERROR: ", "FATAL: "):  # what the driver says before
             message = message.rpartition(mark)[2]
         reason = " ".join(message.split()).rstrip(" .")
         if _is_transient(error, database):
+            what, check = (
+                ("is locked", "no other process holds it") if database.file else ("does not answer", "it is running")
+            )
             raise ConnectionLostError(
-                f"{database.shown} does not answer ({reason}); check that it runs, then run this again"
+                f"{database.shown} {what} ({reason}); check that {check}, then run this again"
             ) from error
         raise DataError(
-            f"{database.shown} refuses: {reason}; correct the statement, the rights or the table"
+            f"{database.shown} reported: {reason}; check the query, the permissions and the table"
         ) from error
 
 

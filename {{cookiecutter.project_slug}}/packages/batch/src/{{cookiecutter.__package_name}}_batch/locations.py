@@ -11,10 +11,11 @@ from fsspec.spec import AbstractBufferedFile
 
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
+from .addresses import find_secrets, hide_secrets
 from .readers import KINDS, SUFFIXES, table_suffix
 
 BUFFER = 1 << 20
-OTHER_TABLES = (  # suffixes of what may be tables, and would be passed over
+OTHER_TABLES = (  # suffixes of tables that cannot be read and must not be skipped silently
     *(".arrow", ".avro", ".bz2", ".csv.zip", ".feather", ".gz", ".json", ".orc", ".ods", ".tsv"),
     *(".xls", ".xlsx", ".xz", ".zip", ".zst"),
 )
@@ -47,9 +48,12 @@ def reading(address: str) -> Iterator[None]:
     except DataError:
         raise
     except Exception as error:  # each fsspec backend raises its own error types
+        shown, reason = hide_secrets(address), str(error).replace(address, hide_secrets(address))
+        for secret in find_secrets(address):
+            reason = reason.replace(secret, "***")
         raise DataError(
-            f"the source {address} cannot be read ({type(error).__name__}: {error}); correct its address in "
-            "config/default.yaml, or check the network and the credentials"
+            f"the source {shown} cannot be read ({type(error).__name__}: {reason}); correct the address, or check the "
+            "network and the credentials"
         ) from error
 
 
@@ -80,12 +84,13 @@ def _list_tables(filesystem: fsspec.AbstractFileSystem, address: str) -> dict[st
         return {_file_name(address): address}
     else:
         files, root = sorted(filesystem.find(address)), bare.rstrip("/") + "/"
+    files = [file for file in files if not any(part.startswith(".") for part in file.removeprefix(root).split("/"))]
     tables = [file for file in files if file.lower().endswith(SUFFIXES)]
     if others := [file.removeprefix(root) for file in files if file.lower().endswith(OTHER_TABLES)]:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         raise DataError(
-            f"the source {address} has tables that are not read: {', '.join(others[:3])}{more}; convert them to "
-            f"{KINDS}, or name the files to read in source.files"
+            f"the source {address} has files of unsupported types: {', '.join(others[:3])}{more}; convert them to "
+            f"{KINDS}, or choose the files to read by a pattern"
         )
     if not tables:
         raise DataError(f"the source {address} contains no table; expected files that end in {KINDS}")

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import IO, Literal, TypeVar
 
 import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.encoding import Encoded
@@ -22,6 +20,7 @@ from .dialect import PLAIN, Dialect
 from .readers import read_batches, readable, table_suffix
 from .rejected_rows import Rejects, rejects_file
 from .tables import Checked, check_batch, encode
+from .writers import open_writer
 
 OnError = Literal["reject", "stop"]
 T = TypeVar("T")
@@ -46,7 +45,7 @@ def score(
     model: Model,
     source: Path,
     sink: Path,
-    rejects: Path | None = None,
+    rejected: Path | None = None,
     *,
     on_error: OnError = "reject",
     max_rejected: float = 1.0,
@@ -61,12 +60,12 @@ def score(
 
     Args:
         model: the model.
-        source: a CSV or Parquet file.
-        sink: the file to write, CSV or Parquet by its suffix.
-        rejects: a CSV file for rejected rows, which has only its header if there are none; by default, the sink's name
-            with the suffix `.rejects.csv`.
+        source: a CSV, Parquet or JSON Lines file.
+        sink: the file to write, whose suffix determines the format.
+        rejected: a CSV file for rejected rows, which has only its header if there are none; by default, the sink's name
+            with the suffix `.rejected.csv`.
         on_error: whether a rejected row is set aside, or stops the run before anything is written.
-        max_rejected: the share of rejected rows beyond which the sink is not written, only the rejects.
+        max_rejected: the share of rejected rows beyond which the sink is not written, only the rejected rows.
         dialect: how a CSV file is written.
         progress: called with the share that is done.
 
@@ -75,17 +74,17 @@ def score(
             too many are.
     """
     table_suffix(sink.name)
-    rejects = rejects or sink.with_suffix(".rejects.csv")
-    if rejects.suffix.lower() != ".csv":
-        raise DataError(f"{rejects} is not a valid name for the rejects; expected one that ends in .csv")
-    if len({path.resolve() for path in (source, sink, rejects)}) < 3:
-        raise DataError(f"{source}, {sink} and {rejects} must be three different files; name another output")
+    rejected = rejected or sink.with_suffix(".rejected.csv")
+    if rejected.suffix.lower() != ".csv":
+        raise DataError(f"{rejected} is not a valid name for the rejected rows; expected one that ends in .csv")
+    if len({path.resolve() for path in (source, sink, rejected)}) < 3:
+        raise DataError(f"{source}, {sink} and {rejected} must be three different files; name another output")
     predicted = 0
     with whole_file(sink) as out:
-        with rejects_file(rejects, model.contract.features) as bad, contextlib.ExitStack() as stack:
+        with rejects_file(rejected, model.contract.features) as bad, contextlib.ExitStack() as stack:
             writer = None
             for batch, share in _predictions(model, source, bad, on_error, dialect):
-                writer = writer or stack.enter_context(_writer(out, sink, batch.schema))
+                writer = writer or stack.enter_context(open_writer(out, str(sink), batch.schema))
                 writer.write(batch)
                 predicted += batch.num_rows
                 progress(share)
@@ -96,7 +95,7 @@ def score(
             fields = "".join(f"; {name}: {count}" for name, count in bad.fields.most_common() if count)
             raise DataError(
                 f"{bad.count} of {predicted + bad.count} rows of {source} are rejected, {scored.share:.2%}; the share "
-                f"allowed is {max_rejected:.2%}{fields}; the first: {bad.first}; {rejects} has the reasons, {sink} is "
+                f"allowed is {max_rejected:.2%}{fields}; the first: {bad.first}; {rejected} has the reasons, {sink} is "
                 "not written"
             )
     return scored
@@ -171,12 +170,6 @@ def _open(source: Path) -> IO[bytes]:
     try:
         return source.open("rb")
     except OSError as error:
-        raise DataError(f"{source} cannot be read ({error.strerror}); expected a CSV or Parquet file") from error
-
-
-def _writer(file: IO[bytes], sink: Path, schema: pa.Schema) -> pa_csv.CSVWriter | pq.ParquetWriter:
-    if table_suffix(sink.name) == ".parquet":
-        return pq.ParquetWriter(file, schema)
-    if nested := [field.name for field in schema if pa.types.is_nested(field.type)]:
-        raise DataError(f"{sink} cannot hold the nested column {nested[0]!r}; name an output that ends in .parquet")
-    return pa_csv.CSVWriter(file, schema)
+        raise DataError(
+            f"{source} cannot be read ({error.strerror}); expected a CSV, Parquet or JSON Lines file"
+        ) from error

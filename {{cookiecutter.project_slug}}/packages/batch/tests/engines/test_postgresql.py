@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 
 from {{ cookiecutter.__package_name }}_batch.databases import Database, read_query
-from {{ cookiecutter.__package_name }}_batch.jobs import database_store, run, work
+from {{ cookiecutter.__package_name }}_batch.jobs import database_store, patience
 from {{ cookiecutter.__package_name }}_predict import DataError
+from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
 
 from .. import job_checks
 from ..job_checks import Events, Site, small_chunks
@@ -57,11 +58,18 @@ def test_jobs_do_what_they_do_in_sqlite(
         job_checks.check_table_that_does_not_fit_is_refused,
         job_checks.check_sources_that_cannot_be_used_are_refused,
         job_checks.check_second_run_at_once_is_refused,
+        job_checks.check_views_of_others_are_left_alone,
+        job_checks.check_clock_that_is_behind_changes_no_order,
         job_checks.check_query_is_a_source,
     ):
         clean()
         check(site)
-    for watched in (job_checks.check_unfinished_run_comes_first, job_checks.check_source_that_changes_is_noticed):
+    for watched in (
+        job_checks.check_unfinished_run_comes_first,
+        job_checks.check_source_that_changes_is_noticed,
+        job_checks.check_run_belongs_to_one_job_and_one_sink,
+        job_checks.check_copies_do_not_stay,
+    ):
         clean()
         watched(site, monkeypatch)
     clean()
@@ -90,6 +98,46 @@ def test_types_of_postgresql_arrive_as_what_the_contract_expects(site: Site) -> 
     table = pa.concat_tables(read_query(site.database.address, "SELECT * FROM orders ORDER BY id"))
     assert table.column("length").to_pylist()[::2] == [0.1, 9.999]
     assert table.column("id")[0].as_py().startswith("0000")
+
+
+def test_keys_are_exact_or_rejected(site: Site) -> None:
+    site.execute(
+        "CREATE TABLE orders (id BIGINT PRIMARY KEY, account NUMERIC(30), at TIMESTAMPTZ, day DATE, length FLOAT8, "
+        "count INT, colour TEXT, ready BOOLEAN)"
+    )
+    rows = [
+        "(1, 12345678901234567890, '9999-12-31 23:59:59.999998+00', '9999-12-31', 1, 1, 'red', true)",
+        "(2, 12345678901234567891, '2300-01-01 00:00:00.000001+00', '0001-01-01', 1, 1, 'red', true)",
+        "(3, 1, 'infinity', '2024-01-01', 1, 1, 'red', true)",
+        "(4, 1, '2024-01-01', '-infinity', 1, 1, 'red', true)",
+    ]
+    site.execute(f"INSERT INTO orders VALUES {', '.join(rows)}")
+    site.run(site.job(keys=["id", "account", "at", "day"], max_rejected=0.5))
+    found = [tuple(str(row[name]) for name in ("account", "at", "day")) for row in site.read()]
+    assert found == [
+        ("12345678901234567890", "9999-12-31 23:59:59.999998+00:00", "9999-12-31"),
+        ("12345678901234567891", "2300-01-01 00:00:00.000001+00:00", "0001-01-01"),
+    ]
+    reasons = [row["rejected_because"].partition(":")[0] for row in site.read("scored_rejected")]
+    assert reasons == ["at", "day"]
+
+
+def test_odd_names_are_names(site: Site) -> None:
+    site.execute('CREATE SCHEMA "m?x"')
+    site.fill(3)
+    for mode in ("append", "upsert", "replace"):
+        job = site.job(mode, sink={"table": f'm?x.a "{mode}" %s.b'})
+        site.run(job, mode)
+        site.run(job, f"{mode}2")
+        table = site.database.quote_table(f'm?x.a "{mode}" %s.b')
+        assert site.execute(f"SELECT count(DISTINCT id) FROM {table}") == [(3,)]
+    site.execute('CREATE TABLE up AS SELECT * FROM "m?x"."a ""append"" %s.b"')
+    site.execute("CREATE UNIQUE INDEX ON up (id, lower(prediction), run_id)")
+    with pytest.raises(DataError, match="up in .* has no unique index on id, which upsert needs; create one"):
+        site.run(site.job("upsert", sink={"table": "up"}), "third")
+    twice = {"table": None, "query": "SELECT *, id FROM orders"}
+    with pytest.raises(ConfigError, match="has 'id' twice among its columns; name each column once in the query"):
+        site.run(site.job(source=twice), "fourth")
 
 
 def test_table_of_narrower_types_is_filled_by_the_server_or_refused(site: Site) -> None:
@@ -189,11 +237,10 @@ def test_server_that_stays_away_is_a_sentence_and_the_run_goes_on(
     site: Site, postgres: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_chunks(monkeypatch, 100)
-    monkeypatch.setattr(work, "PATIENCE", 0.5)
-    monkeypatch.setattr(run, "PATIENCE", 0.5)
+    monkeypatch.setattr(patience, "SECONDS", 0.5)
     site.fill(20_000)
     threading.Timer(0.5, postgres.stop).start()
-    with pytest.raises(DataError, match="does not answer .*; check that it runs, then run this again"):
+    with pytest.raises(DataError, match="does not answer .*; check that it is running"):
         site.run(site.job())
     postgres.start()
     ended = site.run(site.job())
@@ -206,7 +253,6 @@ def test_killed_run_writes_each_row_once(site: Site, tmp_path: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+def shorter_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for a server for less long than in production."""
-    monkeypatch.setattr(work, "PATIENCE", 30.0)
-    monkeypatch.setattr(run, "PATIENCE", 30.0)
+    monkeypatch.setattr(patience, "SECONDS", 30.0)

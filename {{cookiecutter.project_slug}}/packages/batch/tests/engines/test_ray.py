@@ -29,6 +29,13 @@ PROGRAM = (
 )
 
 
+ENVIRONMENT = os.environ | {  # without a token, which Ray would keep in the home folder; names of sockets are short
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_TMPDIR": "/tmp",  # noqa: S108
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+
 @pytest.fixture
 def cluster(tmp_path: Path) -> "Iterator[tuple[str, subprocess.Popen[bytes]]]":
     """Start a cluster of two nodes with a core each; return its address and the second node."""
@@ -36,31 +43,33 @@ def cluster(tmp_path: Path) -> "Iterator[tuple[str, subprocess.Popen[bytes]]]":
     assert ray.exists(), "Ray is not installed: the session engines installs requirements/batch-ray.txt"
     port, client = free_port(), free_port()
     log = (tmp_path / "ray.log").open("w")
-    environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_TMPDIR": "/tmp"}  # noqa: S108  # names of sockets are short
     head = ["--head", f"--port={port}", f"--ray-client-server-port={client}", "--include-dashboard=false"]
     nodes = list[subprocess.Popen[bytes]]()
-    for options in (head, [f"--address=127.0.0.1:{port}"]):
-        command = [str(ray), "start", "--block", "--num-cpus=1", "--node-ip-address=127.0.0.1", *options]
-        nodes.append(subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True))
-        wait_for(partial(has_nodes, str(ray), port, len(nodes)))
-    yield f"ray://127.0.0.1:{client}", nodes[1]
-    for node in nodes:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(node.pid, signal.SIGKILL)
-        node.wait()
-    log.close()
+    try:
+        for options in (head, [f"--address=127.0.0.1:{port}"]):
+            command = [str(ray), "start", "--block", "--num-cpus=1", "--node-ip-address=127.0.0.1", *options]
+            nodes.append(subprocess.Popen(command, stdout=log, stderr=log, env=ENVIRONMENT, start_new_session=True))
+            wait_for(partial(has_nodes, str(ray), port, len(nodes)))
+        yield f"ray://127.0.0.1:{client}", nodes[1]
+    finally:
+        for node in nodes:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(node.pid, signal.SIGKILL)
+            node.wait()
+        log.close()
 
 
 def has_nodes(ray: str, port: int, least: int) -> bool:
     """Return whether a cluster has so many nodes."""
     command = [ray, "status", f"--address=127.0.0.1:{port}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     return done.stdout.partition("Active:")[2].partition("Pending:")[0].count("node_") >= least
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
     """Wait until something is so."""
-    for _ in range(600):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
         if condition():
             return
         time.sleep(0.1)
@@ -90,7 +99,7 @@ def test_lost_node_changes_no_row(
     (tmp_path / "config" / "default.yaml").write_text(yaml.safe_dump({"paths": paths, "score": jobs}))
     subprocess.run([sys.executable, "-c", PROGRAM, "score", "calm", "--run-id", "one"], cwd=tmp_path, check=True)
     command = [sys.executable, "-c", PROGRAM, "score", "nightly", "--run-id", "one", "--log", "json"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
         progress = tmp_path / "out" / ".runs" / "one" / "counts"
         wait_for(lambda: process.poll() is not None or len(list(progress.glob("*.json"))) > CHUNKS // 4)
         kill_node(second)

@@ -1,1 +1,1 @@
-"""Jobs: batches that read tables where they are, and write predictions where others read them, each row once."""
+"""Batch jobs: read files or databases, and write each row's prediction exactly once."""

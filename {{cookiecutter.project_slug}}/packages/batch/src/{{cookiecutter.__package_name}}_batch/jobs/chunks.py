@@ -22,6 +22,8 @@ from ..readers import LINES, add_columns, read_batches, readable, table_suffix
 
 ROWS, BYTES = 100_000, 8 << 20  # of a chunk: at least, unless it is the last one
 LINES_AT_ONCE = 1 << 20  # bytes
+# of a file in fsspec: local, and in object stores
+STATE = ("size", "mtime", "ETag", "etag", "LastModified", "last_modified", "updated", "md5Hash")
 UTF_8 = re.compile("utf[-_]?8", re.IGNORECASE)
 
 
@@ -49,6 +51,7 @@ class FilePart(Spec):
 
     Attributes:
         whole: whether the file is read from its beginning to its end.
+        state: what tells whether the file has changed since the run started.
     """
 
     kind: Literal["file"] = "file"
@@ -58,6 +61,7 @@ class FilePart(Spec):
     stop: int
     rows: int
     whole: bool = False
+    state: str = ""
 
 
 Chunk = Annotated[KeyRange | FilePart, Field(discriminator="kind")]
@@ -91,12 +95,12 @@ def split_table(connection: Connection, table: str, key: str, *, unique: bool) -
     if not total:
         raise DataError(f"{table} in {connection.database.shown} has no rows; expected at least one to predict")
     if present < total:
-        raise DataError(f"{what} is null in {total - present} rows; expected a value in each; name another source.key")
+        raise DataError(f"{what} is null in {total - present} rows; expected no nulls; choose another source.key")
     if not unique:
         count = f"SELECT {column} AS k, count(*) AS n FROM {table} GROUP BY {column} HAVING count(*) > 1 LIMIT 1"
         if found := connection.execute(f"SELECT k{as_text}, n FROM ({count}) AS counted"):
             raise DataError(
-                f"{what} is {found[0][0]!r} in {found[0][1]} rows; expected each value once; name another source.key"
+                f"{what} is {found[0][0]!r} in {found[0][1]} rows; expected unique values; choose another source.key"
             )
     numbered = f"SELECT {column} AS k, row_number() OVER (ORDER BY {column}) AS n FROM {table}"
     within = f"SELECT k{as_text} FROM ({numbered}) AS numbered WHERE n % {ROWS} = 0 ORDER BY n"
@@ -105,7 +109,7 @@ def split_table(connection: Connection, table: str, key: str, *, unique: bool) -
         last = f"SELECT {column} AS k FROM {table} ORDER BY {column} DESC LIMIT 1"
         ends += [end for (end,) in connection.execute(f"SELECT k{as_text} FROM ({last}) AS last")]
     if wrong := [end for end in ends if not isinstance(end, int | str)]:
-        raise DataError(f"{what} has the value {wrong[0]!r}; expected integers or texts; name another source.key")
+        raise DataError(f"{what} has the value {wrong[0]!r}; expected integers or text; choose another source.key")
     sizes = [min(ROWS, total - start) for start in range(0, total, ROWS)]
     return [
         KeyRange(after=after, upto=upto, rows=rows)
@@ -123,7 +127,8 @@ def split_files(address: str, dialect: Dialect) -> tuple[list[Chunk], pa.Schema]
     chunks = list[Chunk]()
     for name, path in tables.items():
         with reading(address), open_table(filesystem, path) as file, readable(name):
-            chunks += split_file(file, name, path, dialect)
+            state = read_state(filesystem, path)
+            chunks += [part.model_copy(update={"state": state}) for part in split_file(file, name, path, dialect)]
     first = next((chunk for chunk in chunks if isinstance(chunk, FilePart)), None)
     if first is None:
         raise DataError(f"{address} has no rows; expected at least one to predict")
@@ -140,7 +145,7 @@ def split_file(file: IO[bytes], name: str, path: str, dialect: Dialect) -> Itera
         spans = _join(_measure_lines(file), BYTES)
     elif UTF_8.fullmatch(dialect.encoding) and header.count(b'"') % 2 == 0:
         spans = _join(_measure_rows(file, name, dialect, header), BYTES)
-    else:  # the places of rows cannot be told, or the header has a line break in a value
+    else:  # row offsets are unknown, or the header has a line break in a value
         rows = sum(span.rows for span in _measure_rows(file, name, dialect, header))
         spans = iter([Span(0, file.seek(0, io.SEEK_END), rows, 0)])
     for span in spans:
@@ -152,8 +157,17 @@ def split_file(file: IO[bytes], name: str, path: str, dialect: Dialect) -> Itera
 def read_part(
     filesystem: fsspec.AbstractFileSystem, part: FilePart, dialect: Dialect, malformed: Callable[[str], None]
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a part of a file, with the columns that its folders stand for (see `read_batches`)."""
+    """Yield the rows of a part of a file, with the columns that its folders stand for (see `read_batches`).
+
+    Raises:
+        DataError: the file cannot be read, or has changed since the run started.
+    """
     partition = read_partition(part.name)
+    with reading(part.path):
+        if read_state(filesystem, part.path) != part.state:
+            raise DataError(
+                f"{part.name} has changed since the run started; restore it, or abandon the run with --restart"
+            )
     with reading(part.path), open_table(filesystem, part.path) as file, readable(part.name):
         if table_suffix(part.name) == ".parquet":
             batches = pq.ParquetFile(file, pre_buffer=False).iter_batches(row_groups=range(part.start, part.stop))
@@ -162,6 +176,13 @@ def read_part(
             batches = (batch for batch, _ in read_batches(content, part.name, malformed, dialect))
         for batch in batches:
             yield add_columns(batch, partition)
+
+
+def read_state(filesystem: fsspec.AbstractFileSystem, path: str) -> str:
+    """Return what a file system says of the size and the version of a file."""
+    filesystem.invalidate_cache()
+    info = filesystem.info(path)
+    return "-".join(str(info[name]) for name in STATE if info.get(name) is not None)
 
 
 def read_header(file: IO[bytes]) -> bytes:

@@ -1,6 +1,6 @@
 """A sink of files: a run writes a file for each chunk into a hidden folder, and shows them together.
 
-Runs are kept in a folder `.runs` of a folder, or `.NAME.runs` beside a file: what each is, and its progress.
+The records of runs are in the folder `.runs` of a sink folder, or in `.NAME.runs` beside a sink file.
 """
 
 import json
@@ -47,7 +47,14 @@ class FileStore:
         return lock_file(folder / f"{job}.lock", job)
 
     def check(self, manifest: Manifest) -> None:
-        """Do nothing: files have no columns before they are written."""
+        """Raise a DataError if there is something else where a run would write."""
+        place = Path(self._address)
+        if self._target is None and self._runs.local and place.is_dir():
+            raise DataError(f"{place} is a folder, expected the name of a file to write; name another one")
+        if self._target and self._target.list_names(manifest.run_id) and not self.find(manifest.run_id):
+            raise DataError(
+                f"{self._target.address}/{manifest.run_id} has files that no run has written; choose another --run-id"
+            )
 
     def find(self, run_id: str) -> Manifest | None:
         """Return a run."""
@@ -56,9 +63,12 @@ class FileStore:
 
     def list_runs(self, job: str) -> list[Manifest]:
         """Return the runs of a job, newest first."""
+        return [run for run in self._list_all() if run.job == job]
+
+    def _list_all(self) -> list[Manifest]:
         names = (name.removesuffix(".json") for name in self._runs.list_names() if name.endswith(".json"))
-        runs = [run for run in map(self.find, names) if run and run.job == job]
-        return sorted(runs, key=lambda run: (run.started_at, run.run_id), reverse=True)
+        runs = [run for run in map(self.find, names) if run]
+        return sorted(runs, key=lambda run: (run.number, run.started_at), reverse=True)
 
     def begin(self, manifest: Manifest, model: bytes) -> None:
         """Record a run and its model."""
@@ -97,25 +107,23 @@ class FileStore:
         if self._target is None:
             self._require_rows(manifest, self._runs, f"{run_id}/parts")
             write_table(self._address, self._read(manifest, "parts"), manifest.schema)
-        elif self._runs.list_names(f"{run_id}/parts"):  # unless a run was killed after it had moved them
+        elif self._count_rows(self._target, run_id) != manifest.counts.scored:  # unless a killed run had moved them
             self._require_rows(manifest, self._runs, f"{run_id}/parts")
             self._runs.remove_unfinished(f"{run_id}/parts")
             self._target.remove(run_id)
             self._runs.move(f"{run_id}/parts", self._target, run_id)
-        if self._target:
-            self._require_rows(manifest, self._target, run_id)
-        self._publish_rejected(manifest)
-        self._record(manifest)
         if self._target and manifest.mode == "replace":
-            for run in self.list_runs(manifest.job):
+            for run in self._list_all():
                 if run.run_id != run_id and run.state != "running":
                     self._target.remove(run.run_id)
+        self._publish_rejected(manifest)
+        self._record(manifest)
         self._runs.remove(run_id)
-        for run in self.list_runs(manifest.job)[MOST_RUNS:]:
+        for run in self._list_all()[MOST_RUNS:]:
             self._runs.remove(f"{run.run_id}.json")
 
     def _clean(self) -> None:
-        """Remove the parts of runs that were killed when they had ended."""
+        """Remove what finished runs left when they were killed."""
         for name in self._runs.list_names():
             run = None if name.endswith((".json", ".lock")) else self.find(name)
             if run and run.state != "running":
@@ -123,6 +131,8 @@ class FileStore:
 
     def fail(self, manifest: Manifest) -> None:
         """Publish the rejected rows of a run, and remove its other ones."""
+        if self._target:
+            self._target.remove(manifest.run_id)
         self._publish_rejected(manifest)
         self._record(manifest)
         self._runs.remove(manifest.run_id)
@@ -139,7 +149,7 @@ class FileStore:
         return f"the files of {manifest.run_id} are removed"
 
     def read_published(self, manifest: Manifest, most: int) -> pa.Table:
-        """Return at most so many rows of a finished run, drawn at random."""
+        """Return at most `most` rows of a finished run, drawn at random."""
         total, schema = manifest.counts.scored, manifest.schema
         chosen = np.sort(np.random.default_rng(0).permutation(total)[:most])
         folder, names = self._target, [] if self._target is None else self._target.list_names(manifest.run_id)
@@ -169,16 +179,21 @@ class FileStore:
                     yield pa.Table.from_batches([batch])
 
     def _require_rows(self, manifest: Manifest, folder: Folder, place: str) -> None:
-        """Raise a DataError unless the parts of a run are all there."""
+        """Raise a DataError unless the chunks of a run are all there."""
+        rows = self._count_rows(folder, place)
+        if rows != manifest.counts.scored:
+            raise DataError(
+                f"{folder.address}/{place} has {rows} rows, expected {manifest.counts.scored}: chunks are missing, or "
+                "were written elsewhere; nothing is published; start the run anew with --restart"
+            )
+
+    @staticmethod
+    def _count_rows(folder: Folder, place: str) -> int:
         rows = 0
         for name in folder.list_names(place):
             with folder.open(f"{place}/{name}") as file:
                 rows += pq.ParquetFile(file).metadata.num_rows
-        if rows != manifest.counts.scored:
-            raise DataError(
-                f"{folder.address}/{place} has {rows} rows, expected {manifest.counts.scored}: parts are lost, or were "
-                "written elsewhere; nothing is published: start the run anew with --restart"
-            )
+        return rows
 
     def _publish_rejected(self, manifest: Manifest) -> None:
         write_table(self._rejected, self._read(manifest, "rejected"), plan_rejected(manifest.keys))

@@ -1,6 +1,5 @@
 """Files that appear whole, in a folder here or at an address such as `s3://bucket/scored`."""
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,14 +7,12 @@ from typing import IO
 
 import fsspec
 import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
-from ..readers import LINES, table_suffix
+from ..writers import open_writer
 
 
 class Folder:
@@ -62,7 +59,7 @@ class Folder:
             yield file
 
     def list_names(self, folder: str = "") -> list[str]:
-        """Return the names in a folder, sorted, without those that begin with a point; none if it does not exist."""
+        """Return the names in a folder, sorted, without hidden ones; none if it does not exist."""
         return [name for name in self._list_all(folder) if not name.startswith(".")]
 
     def remove_unfinished(self, folder: str) -> None:
@@ -122,23 +119,7 @@ def write_table(address: str, tables: Iterable[pa.Table], schema: pa.Schema) -> 
         DataError: the file cannot be written.
     """
     parent, _, name = address.rpartition("/")
-    suffix = table_suffix(name)
-    with Folder(parent or ("/" if address.startswith("/") else ".")).write(name) as file:
-        if suffix in LINES:
-            for table in tables:
-                file.writelines(_write_lines(table))
-            return
-        make = pq.ParquetWriter if suffix == ".parquet" else pa_csv.CSVWriter
-        with make(file, schema) as writer:
-            for table in tables:
-                writer.write_table(table)
-
-
-def _write_lines(table: pa.Table) -> Iterator[bytes]:
-    for batch in table.to_batches(max_chunksize=10_000):
-        for row in batch.to_pylist():
-            yield json.dumps(row, ensure_ascii=False, default=_write_value).encode() + b"\n"
-
-
-def _write_value(value: object) -> str:
-    return str(getattr(value, "isoformat", value.__str__)()).replace("+00:00", "Z")
+    folder = Folder(parent or ("/" if address.startswith("/") else "."))
+    with folder.write(name) as file, open_writer(file, name, schema) as writer:
+        for table in tables:
+            writer.write(table)

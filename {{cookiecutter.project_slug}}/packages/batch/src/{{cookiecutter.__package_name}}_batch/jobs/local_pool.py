@@ -22,7 +22,7 @@ def score_locally(work: Work, numbers: Sequence[int]) -> Iterator[Counts]:
     Raises:
         DataError: a chunk cannot be scored, or a process ended.
     """
-    workers = min(work.job.workers or WORKERS, len(numbers) // 2)  # to start one takes as long as a chunk
+    workers = min(work.job.workers or WORKERS, len(numbers) // 2)  # starting a process takes as long as scoring a chunk
     if workers <= 1:
         worker = Worker(work)
         try:
@@ -36,8 +36,8 @@ def score_locally(work: Work, numbers: Sequence[int]) -> Iterator[Counts]:
             yield done.result()
     except BrokenProcessPool as error:
         raise DataError(
-            "a process of this run has ended, perhaps for lack of memory; run this again, and it goes on; fewer "
-            "`workers` need less memory"
+            "a process of this run ended unexpectedly, perhaps out of memory; run this again to resume; lower "
+            "`workers` to use less memory"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)

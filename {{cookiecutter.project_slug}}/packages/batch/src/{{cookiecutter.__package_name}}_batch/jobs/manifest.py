@@ -1,5 +1,6 @@
-"""What a run is: pinned when it starts, so that it goes on in the same way after it was killed."""
+"""The record of a run, fixed when it starts, so that a resumed run does the same."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -13,18 +14,19 @@ from ..databases import TYPES
 from .chunks import Chunk
 from .settings import Mode
 
+RUN_ID = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 NAMES = {str(kind): kind for kind in TYPES}
 State = Literal["running", "finished", "failed", "undone"]
 
 
 @dataclass
 class Counts:
-    """What became of the rows of a chunk, or of several.
+    """How many rows of a chunk, or of several, were predicted and rejected.
 
     Attributes:
         scored: how many were predicted.
         rejected: how many were rejected.
-        changed: how many there are more or fewer than when the run started.
+        changed: how many were added or removed since the run started.
         first: the place and the reason of the first rejected one.
         fields: how many values of each field were invalid.
     """
@@ -51,9 +53,11 @@ class Manifest(BaseModel):
     Attributes:
         run_id: its name, unique in the sink.
         job: the name of its job.
+        number: one more than that of the run before in the same sink.
         state: `failed` if too many rows were rejected, `undone` after a rollback.
         started_at: when it started, which is the `scored_at` of its rows.
         source: what it reads, without passwords.
+        target: the table, file or folder of its sink.
         mode: how its rows get into the sink.
         keys: the columns that identify a row.
         inputs: whether the features are written, too.
@@ -66,16 +70,18 @@ class Manifest(BaseModel):
         result: the columns that it writes, and their types.
         chunks: the parts of the source.
         finished_at: when it ended.
-        counts: what became of its rows.
+        counts: how many of its rows were predicted and rejected.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     run_id: str
     job: str
+    number: int = 1
     state: State = "running"
     started_at: datetime
     source: str
+    target: str
     mode: Mode
     keys: tuple[str, ...]
     inputs: bool
@@ -105,6 +111,20 @@ class Manifest(BaseModel):
         return self.model_copy(update={"state": state, "counts": counts, "finished_at": datetime.now(UTC)})
 
 
+def check_run_id(run_id: str) -> str:
+    """Return the name of a run, which is that of files, too.
+
+    Raises:
+        ConfigError: it has other signs than letters, digits, `-` and `_`, or is too long.
+    """
+    if not RUN_ID.fullmatch(run_id):
+        raise ConfigError(
+            f"found --run-id {run_id!r:.80}, expected up to 100 letters, digits, dashes and underscores, the first of "
+            "them a letter or a digit"
+        )
+    return run_id
+
+
 def name_run(job: str, moment: str | None) -> str:
     """Return the name of a job's run at a scheduled time, by default at the beginning of this hour, in UTC.
 
@@ -114,6 +134,6 @@ def name_run(job: str, moment: str | None) -> str:
     try:
         found = datetime.fromisoformat(moment) if moment else datetime.now(UTC).replace(minute=0)
     except ValueError as error:
-        raise ConfigError(f"found --for {moment}, expected a time such as 2026-11-24T06:00") from error
+        raise ConfigError(f"found --for {moment}, expected a time such as 2026-11-24T05:00") from error
     at = found.astimezone(UTC) if found.tzinfo else found
     return f"{job}-{at:%Y-%m-%dT%H%M}Z"

@@ -12,7 +12,7 @@ from .work import open_store
 
 
 def read_last_run(name: str, most: int, environment: str | None = None) -> tuple[Manifest, pa.Table]:
-    """Return the last finished run of a job, and at most so many of its rows, drawn at random.
+    """Return the last finished run of a job, and at most `most` of its rows, drawn at random.
 
     Raises:
         ConfigError: there is no such job.

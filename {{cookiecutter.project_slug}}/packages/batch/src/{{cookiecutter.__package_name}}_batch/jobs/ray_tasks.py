@@ -25,7 +25,7 @@ def score_on_ray(work: Work, numbers: Sequence[int]) -> Iterator[Counts]:
         ConfigError: Ray is not installed, or the cluster does not answer.
         DataError: a chunk cannot be scored.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # otherwise Ray sends usage statistics
     try:
         import ray
     except ImportError as error:
@@ -63,7 +63,7 @@ def _score_all(ray: Any, work: Work, numbers: Sequence[int]) -> Iterator[Counts]
 
 def _score(work: Work, number: int) -> Counts:
     """Score a chunk in a process of the cluster, which keeps its model and its connections for the next one."""
-    run_id = work.manifest.run_id
+    run_id = work.run_id
     if run_id not in _WORKERS:
         _WORKERS.clear()
         _WORKERS[run_id] = Worker(work)

@@ -1,4 +1,4 @@
-"""What a run tells: a progress bar and a summary for people, lines of JSON or a file for machines."""
+"""How a run reports: a progress bar and a summary for people, lines of JSON or a file for machines."""
 
 import sys
 import time
@@ -16,13 +16,13 @@ from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from .manifest import Manifest
 
 SENTENCES = {
-    "finished before": "{run} was finished before, with {rows} rows; nothing is to be done",
-    "goes on first": "{run} is not finished; it goes on first, as it began",
-    "goes on": "{run} is not finished; it goes on, as it began",
-    "given up": "{run} was not finished, and is given up",
-    "source changed": (
-        "{run}: the source has changed while it was read, by {rows} rows at least; set source.copy to read it as it is "
-        "at one moment"
+    "already_finished": "{run} has already finished, with {rows} rows; there is nothing to do",
+    "resumed_earlier": "{run} is unfinished; it is completed first, with the model it started with",
+    "resumed": "resuming {run}, with the model it started with",
+    "abandoned": "abandoning the unfinished {run}",
+    "source_changed": (
+        "{run}: at least {rows} rows were added or removed while the source was read; for a database, set source.copy "
+        "to read a snapshot"
     ),
 }
 
@@ -71,7 +71,7 @@ class TerminalReport:
             self._task = None
 
     def end(self, manifest: Manifest, sink: str, seconds: float) -> None:
-        """Print what became of the rows."""
+        """Print how many rows were predicted and rejected."""
         self.stop()
         self._console.print(summarize(manifest, sink, seconds), highlight=False, markup=False, soft_wrap=True)
 
@@ -91,7 +91,7 @@ class JsonReport:
         self._stream.flush()
 
     def start(self, manifest: Manifest, done: int) -> None:
-        """Write how many rows there are."""
+        """Write how many rows there are, and how many are done."""
         self._total, self._done = manifest.rows, done
         self.event("started", run=manifest.run_id, rows=manifest.rows, done=done, model_version=manifest.model_version)
 
@@ -104,7 +104,7 @@ class JsonReport:
         """Do nothing."""
 
     def end(self, manifest: Manifest, sink: str, seconds: float) -> None:
-        """Write what became of the rows."""
+        """Write how many rows were predicted and rejected."""
         counts = manifest.counts
         self.event(
             "finished",
@@ -118,7 +118,7 @@ class JsonReport:
 
 
 def summarize(manifest: Manifest, sink: str, seconds: float) -> str:
-    """Return what became of the rows of a run, in a sentence."""
+    """Return how many rows of a run were predicted and rejected, in a sentence."""
     counts = manifest.counts
     total = counts.scored + counts.rejected
     return (

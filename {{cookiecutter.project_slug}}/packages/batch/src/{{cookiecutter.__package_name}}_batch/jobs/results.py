@@ -5,6 +5,7 @@ from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic_core import to_json
 
 from {{ cookiecutter.__package_name }}_predict.contract import Contract
@@ -12,12 +13,20 @@ from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, list_n
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
 from ..databases import MOMENT
-from ..moments import read_seconds, write_timestamps
+from ..moments import (
+    DAY,
+    FIRST_SECOND,
+    LAST_SECOND,
+    MICROSECONDS,
+    PER_SECOND,
+    read_seconds,
+    write_timestamps,
+)
 from ..score import predict_columns
 from ..tables import Checked, as_texts, check_batch, decode, empty_table, encode, is_text, take_good
 
 RUN = {"model_version": pa.string(), "scored_at": MOMENT, "run_id": pa.string()}
-EXPECTED = {pa.int64(): "an integer", pa.date32(): "a date", MOMENT: "a time", pa.string(): "a text"}
+EXPECTED = {pa.int64(): "an integer", pa.date32(): "a date", MOMENT: "a time", pa.string(): "text"}
 REJECTED = {
     "run_id": pa.string(),
     "rejected_because": pa.string(),
@@ -42,6 +51,8 @@ def plan_result(
         ConfigError: a key is not in the source or has the name of another column, or nothing tells rows apart.
     """
     contract = model.contract
+    if twice := [name for name in (*keys, *contract.features) if source.names.count(name) > 1]:
+        raise ConfigError(f"{where} has two columns with the name {twice[0]!r}; rename one")
     if absent := [name for name in (*keys, *contract.features) if name not in source.names]:
         raise ConfigError(
             f"column {absent[0]!r} is missing from {where}; expected: {list_names([*keys, *contract.features])}; "
@@ -56,7 +67,7 @@ def plan_result(
     outputs = predict_columns(model, encode(check_batch(nothing, contract.features, where), contract, model.encoder))
     found: dict[str, pa.DataType] = {name: _key_type(source.field(name).type) for name in keys}
     kinds = {name: _widen(column.type) for name, column in outputs.items()} | RUN
-    if taken := [name for name in kinds if name in found]:
+    if taken := [name for name in kinds | REJECTED if name in found]:
         raise ConfigError(f"the key {taken[0]!r} has the name of a column that a run writes; rename it in the source")
     found |= kinds
     if inputs:
@@ -85,16 +96,17 @@ def make_result(
 
 
 def read_keys(batch: pa.RecordBatch, schema: pa.Schema, names: Sequence[str]) -> dict[str, pa.Array]:
-    """Return the keys of a batch with the types that the run writes; null where a value has another type."""
+    """Return the keys of a batch with the types that the run writes; null where a value is missing or does not fit."""
     return {name: _convert(batch.column(name), schema.field(name).type) for name in names}
 
 
 def check_keys(checked: Checked, keys: Mapping[str, pa.Array], batch: pa.RecordBatch) -> None:
-    """Reject the rows of which a key is null, or of another type than before."""
+    """Reject the rows whose key is missing, or has another type than the sink's column."""
     for name, column in keys.items():
-        for index in np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False)).tolist():
-            value = batch.column(name)[index]
-            found = "nothing" if not value.is_valid else f"{value!s:.80}"
+        absent = np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False)).tolist()
+        texts = as_texts(batch.column(name).take(pa.array(absent, pa.int64()))).to_pylist()
+        for index, text in zip(absent, texts, strict=True):
+            found = f"{text:.80}" if text and text != "nan" else "nothing"
             reason = f"{name}: found {found}, expected {EXPECTED[column.type]}"
             checked.reasons[index] = f"{checked.reasons[index]}; {reason}" if index in checked.reasons else reason
             checked.good[index] = False
@@ -146,14 +158,50 @@ def _key_type(kind: pa.DataType) -> pa.DataType:
 def _convert(column: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if kind == MOMENT and (is_text(column) or pa.types.is_temporal(column.type)):
-        return write_timestamps(read_seconds(column))
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), None, column)
+    if kind == MOMENT:
+        return _to_moments(column)
     if kind == pa.string():
-        return as_texts(column)
+        texts = as_texts(column)
+        return pc.if_else(pc.equal(texts, ""), None, texts)
     try:
-        return column.cast(kind)
+        converted = column.cast(kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return pa.nulls(len(column), kind)
+        converted = pa.array([_convert_one(value, kind) for value in column], kind)
+    return _within_calendar(converted) if kind == pa.date32() else converted
+
+
+def _convert_one(value: pa.Scalar, kind: pa.DataType) -> object:
+    try:
+        return value.cast(kind).as_py()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError, OverflowError):
+        return None
+
+
+def _to_moments(column: pa.Array) -> pa.Array:
+    """Return times in microseconds, exactly; null where one is finer, infinite, or after the year 9999."""
+    if not pa.types.is_timestamp(column.type):
+        return write_timestamps(read_seconds(column)) if is_text(column) else pa.nulls(len(column), MOMENT)
+    per_second = PER_SECOND[column.type.unit]
+    counts = column.cast(pa.int64())
+    present = counts.fill_null(0).to_numpy(zero_copy_only=False)
+    lost = (
+        present % (per_second // MICROSECONDS) != 0 if per_second > MICROSECONDS else np.zeros(len(counts), dtype=bool)
+    )
+    seconds = present // per_second
+    beyond = (seconds < FIRST_SECOND) | (seconds > LAST_SECOND)
+    fine = np.where(beyond, 0, present)
+    exact = fine // (per_second // MICROSECONDS) if per_second > MICROSECONDS else fine * (MICROSECONDS // per_second)
+    mask = lost | beyond | counts.is_null().to_numpy(zero_copy_only=False)
+    return pa.array(exact, mask=mask).cast(MOMENT)
+
+
+def _within_calendar(dates: pa.Array) -> pa.Array:
+    """Return dates, null where one is infinite or beyond the years 1 and 9999."""
+    seconds = dates.cast(pa.int32()).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64) * DAY
+    mask = (seconds < FIRST_SECOND) | (seconds > LAST_SECOND) | dates.is_null().to_numpy(zero_copy_only=False)
+    return pc.if_else(pa.array(mask), None, dates)
 
 
 def _widen(kind: pa.DataType) -> pa.DataType:

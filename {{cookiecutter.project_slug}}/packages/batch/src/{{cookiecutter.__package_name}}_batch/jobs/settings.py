@@ -1,5 +1,6 @@
 """The section `score` of the configuration: jobs, each with a source, a sink and how to treat its rows."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -9,11 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError, list_names
 from {{ cookiecutter.__package_name }}_predict.settings import Section, Settings, load_settings
 
+from ..addresses import hide_secrets
 from ..databases import Database, is_database
 from ..dialect import PLAIN, Dialect
 from ..readers import SUFFIXES, table_suffix
 
 JOB = r"^[a-z][a-z0-9_]*$"  # so that an environment variable can name it
+LONGEST_TABLE = 54  # bytes; with `_rejected`, the 63 of PostgreSQL
 FILES = ("s3", "gs", "az", "abfs", "https", "http", "memory", "file", "")
 Name = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -24,8 +27,8 @@ class Place(Section):
     """Where a table is: a file, a folder or a pattern; or a table in a database.
 
     Attributes:
-        address: a path or an address such as `s3://bucket/orders`, `sqlite:///path` or `postgresql://user@host/database`.
-        table: the table in a database; in PostgreSQL, its schema and a point may come first.
+        address: a path or an address such as `s3://bucket/orders`, `sqlite:///path` or `postgresql://user@host/shop`.
+        table: the table in a database; in PostgreSQL, optionally as `schema.table`.
     """
 
     address: Name
@@ -39,7 +42,12 @@ class Place(Section):
     @property
     def shown(self) -> str:
         """The place without its password."""
-        return f"{self.table} in {Database(self.address).shown}" if self.table else Database(self.address).shown
+        return f"{self.table} in {hide_secrets(self.address)}" if self.table else hide_secrets(self.address)
+
+    @property
+    def place(self) -> tuple[str, str | None]:
+        """What is equal for two descriptions of one place."""
+        return self.make_absolute().address.rstrip("/"), self.table
 
     def make_absolute(self) -> Self:
         """Return the place for processes that work in other folders."""
@@ -70,7 +78,7 @@ class Source(Place):
         query: instead of a table, a `SELECT`.
         key: the column whose values divide a table into parts: unique, without nulls, and best with an index; by
             default, the first of the job's keys.
-        copy: whether to copy the rows into a table of the run's own first, so that no change during the run matters.
+        copy: whether to copy the rows into a table of the run's own first, so that the run reads a snapshot.
         dialect: how CSV files are written.
     """
 
@@ -94,7 +102,7 @@ class Sink(Place):
     """Where to write.
 
     Attributes:
-        keep: of `replace` in a database, how many earlier results to keep, for a rollback.
+        keep: how many earlier results `replace` keeps in a database, for rollbacks.
     """
 
     keep: Annotated[int, Field(ge=0)] = 2
@@ -103,6 +111,9 @@ class Sink(Place):
     def _is_writable(self) -> Self:
         if self.database and not self.table:
             raise ValueError("a database needs `table`")
+        name = self.database.split_name(self.table)[1] if self.database and self.table else ""
+        if len(name.encode()) > LONGEST_TABLE:
+            raise ValueError(f"the name of the table has {len(name.encode())} bytes, expected at most {LONGEST_TABLE}")
         if self.address.startswith(("http:", "https:")):
             raise ValueError("nothing can be written to https://; expected a path, s3://, gs://, az:// or a database")
         if not self.database and not self.is_folder:
@@ -121,12 +132,12 @@ class Job(Section):
     Attributes:
         source: what to read.
         sink: where to write.
-        mode: whether rows are added, take the place of all earlier ones, or of those with the same keys.
+        mode: `append` adds rows, `replace` replaces the previous result, `upsert` updates rows whose keys exist.
         keys: the columns that identify a row, which are written beside its prediction; by default, the contract's id.
         inputs: whether the features are written, too; sensitive ones are not.
         rejected: where rejected rows go; by default, beside the sink.
         on_error: whether a rejected row is set aside, or stops the run.
-        max_rejected: the share of rejected rows beyond which nothing is written but those.
+        max_rejected: the share of rejected rows above which only those are written.
         engine: `local`, `ray` (a cluster on this machine) or the address of a cluster, `ray://host:10001`.
         workers: how many processes; by default, one for each core.
         textfile: a file for the node exporter of Prometheus, such as `/var/lib/node_exporter/score.prom`.
@@ -156,8 +167,13 @@ class Job(Section):
             )
         if self.rejected and self.rejected.database and not self.rejected.table:
             raise ValueError("rejected: a database needs `table`")
-        if self.rejected and not self.rejected.database and table_suffix(self.rejected.address) == "":
-            raise ValueError("rejected: expected the name of a file")
+        if self.rejected and not self.rejected.database:
+            table_suffix(self.rejected.address)  # it must be a file
+        for other, what in ((self.source, "the source"), (self.rejected_place, "rejected")):
+            if other.place == self.sink.place:
+                raise ValueError(f"{what} and the sink are the same place, {other.shown}; name another one")
+        if self.source.place == self.rejected_place.place:
+            raise ValueError(f"the source and rejected are the same place, {self.source.shown}; name another one")
         return self
 
     @property
@@ -207,18 +223,33 @@ def load_job(name: str, model: Path | None = None, environment: str | None = Non
     if name not in settings.score:
         known = f"the jobs are {list_names(settings.score)}" if settings.score else "there is none yet"
         raise ConfigError(
-            f"there is no job {name!r} in the section score of the configuration, {known}; name one of them, or a "
-            "table to read and a table to write"
+            f"the configuration has no batch job {name!r} (section score); {known}; name one of them, or pass SOURCE "
+            "and SINK"
         )
     job = settings.score[name]
     log = (
         Database(settings.prediction_log.url).file if settings.prediction_log and settings.prediction_log.url else None
     )
+    _require_own_places(name, settings.score)
     for place in (job.source, job.sink):
         file = place.database.file if place.database else None
         if log and file and file.resolve() == log.resolve():
             raise ConfigError(
-                f"score.{name}: {file} is the file of the prediction log, too, and two programs that use SQLite in "
-                "different ways would damage it; name another file"
+                f"score.{name}: {file} is also the file of the prediction log; a process that opens one file with two "
+                "copies of SQLite can damage it; name another file"
             )
     return job, settings
+
+
+def _require_own_places(name: str, jobs: Mapping[str, Job]) -> None:
+    """Raise a ConfigError if a job writes where another one does; both may add rows to one table."""
+    job = jobs[name]
+    mine = {place.place for place in (job.sink, job.rejected_place)}
+    for other_name, other in jobs.items():
+        adds = "replace" not in (job.mode, other.mode)
+        for place in (other.sink, other.rejected_place):
+            shared = place.table and (place != other.sink or adds)
+            if other_name != name and place.place in mine and not shared:
+                raise ConfigError(
+                    f"score.{name} and score.{other_name} both write to {place.shown}; name another place for one"
+                )

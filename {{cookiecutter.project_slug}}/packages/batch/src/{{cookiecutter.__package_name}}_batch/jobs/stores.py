@@ -18,7 +18,7 @@ class Store(Protocol):
     """The sink of a job: each part of a run is written once, and all become visible together."""
 
     def lock(self, job: str) -> AbstractContextManager[None]:
-        """Keep other runs of a job out; raises a DataError if one is going on."""
+        """Keep other runs of a job out; raise a DataError if one is in progress."""
 
     def check(self, manifest: Manifest) -> None:
         """Raise a DataError if the sink cannot take the rows of a run."""
@@ -30,7 +30,7 @@ class Store(Protocol):
         """Return the runs of a job, newest first."""
 
     def begin(self, manifest: Manifest, model: bytes) -> None:
-        """Record a run and its model, and make room for its rows; what an earlier one of its name left is removed."""
+        """Record a run and its model, and remove what an earlier run of this name left."""
 
     def read_model(self, run_id: str) -> bytes:
         """Return the model of a run that is not finished."""
@@ -39,7 +39,7 @@ class Store(Protocol):
         """Return the chunks that are written."""
 
     def write(self, manifest: Manifest, number: int, result: pa.Table, rejected: pa.Table, counts: Counts) -> Counts:
-        """Write a chunk with its counts, or nothing; return the counts of whoever was first to write it."""
+        """Write a chunk and its counts atomically; if it exists already, return the existing counts."""
 
     def publish(self, manifest: Manifest) -> None:
         """Make the rows of a run visible at once, and record that it is finished."""
@@ -48,10 +48,10 @@ class Store(Protocol):
         """Publish the rejected rows of a run, remove its other rows, and record that it failed."""
 
     def undo(self, manifest: Manifest) -> str:
-        """Take a finished run back, and return what is visible now, in words."""
+        """Roll a finished run back, and return what readers see now, in words."""
 
     def read_published(self, manifest: Manifest, most: int) -> pa.Table:
-        """Return at most so many rows of a finished run, drawn at random."""
+        """Return at most `most` rows of a finished run, drawn at random."""
 
     def close(self) -> None:
         """Close what is open."""
@@ -74,14 +74,22 @@ def lock_file(path: Path, job: str) -> Iterator[None]:
     Raises:
         DataError: another process holds it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, timeout=0)
     try:
-        with FileLock(path, timeout=0):
-            yield
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
     except Timeout as error:
         raise refuse_second(job) from error
+    except OSError as error:
+        raise DataError(
+            f"{path.parent} cannot be used ({error}); correct the address of the sink, or its rights"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def refuse_second(job: str) -> DataError:
     """Return the error for a second run of a job at the same time."""
-    return DataError(f"another run of {job} is going on; wait until it has ended, then run this again")
+    return DataError(f"another run of {job} is in progress; wait for it to finish, then run this again")

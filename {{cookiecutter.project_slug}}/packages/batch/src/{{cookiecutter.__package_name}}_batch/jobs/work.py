@@ -1,6 +1,5 @@
 """The unit of work: a chunk is read, checked, scored and written."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import pyarrow as pa
 from {{ cookiecutter.__package_name }}_predict.errors import DataError, list_names
 from {{ cookiecutter.__package_name }}_predict.model import Model
 
-from ..databases import Connection, ConnectionLostError
+from ..databases import Connection
 from ..dialect import translate
 from ..readers import LINES, readable, table_suffix
 from ..tables import check_batch
@@ -19,21 +18,20 @@ from .chunks import FilePart, KeyRange, read_part
 from .database_store import DatabaseStore
 from .file_store import FileStore
 from .manifest import Counts, Manifest
+from .patience import patiently
 from .results import check_keys, make_malformed, make_rejected, make_result, plan_rejected, read_keys
 from .settings import Job
 from .stores import Store
 
 ROWS_AT_ONCE = 1 << 16
-PATIENCE, FIRST_WAIT, LONGEST_WAIT = 120.0, 0.5, 15.0  # seconds, for a database that does not answer
 
 
 @dataclass(frozen=True)
 class Work:
-    """All that a process needs to score chunks of a run."""
+    """What a process needs to score chunks of a run; the rest is in the sink."""
 
     job: Job
-    manifest: Manifest
-    model: bytes
+    run_id: str
 
 
 def open_store(job: Job) -> Store:
@@ -45,32 +43,34 @@ class Worker:
     """Scores chunks, one after the other; keeps its model and its connections."""
 
     def __init__(self, work: Work) -> None:
-        """Load the model."""
-        self._job, self._manifest = work.job, work.manifest
-        self._model = Model.parse(work.model, Path(f"the model of {work.manifest.run_id}"))
-        self._store = open_store(work.job)
+        """Load the manifest and the model of a run.
+
+        Raises:
+            DataError: the run is not in the sink.
+        """
+        self._job, self._store = work.job, open_store(work.job)
         self._source: Connection | None = None
+        manifest = patiently(lambda: self._store.find(work.run_id), self.close)
+        if manifest is None:
+            raise DataError(f"{work.run_id} is not in {work.job.sink.shown} any more; start it anew")
+        self._manifest: Manifest = manifest
+        content = patiently(lambda: self._store.read_model(work.run_id), self.close)
+        self._model = Model.parse(content, Path(f"the model of {work.run_id}"))
 
     def score(self, number: int) -> Counts:
-        """Score a chunk, and return its counts; while a database does not answer, try again for `PATIENCE`.
+        """Score a chunk, and return its counts.
 
         Raises:
             DataError: the chunk cannot be read or written.
         """
-        deadline, wait = time.monotonic() + PATIENCE, FIRST_WAIT
-        while True:
-            try:
-                return self._score(number)
-            except ConnectionLostError:
-                self._disconnect()
-                if time.monotonic() + wait > deadline:
-                    raise
-                time.sleep(wait)
-                wait = min(2 * wait, LONGEST_WAIT)
+        return patiently(lambda: self._score(number), self.close)
 
     def close(self) -> None:
         """Close the connections."""
-        self._disconnect()
+        self._store.close()
+        if self._source is not None:
+            self._source.close()
+            self._source = None
 
     def _score(self, number: int) -> Counts:
         chunk, run_id, keys = self._manifest.chunks[number], self._manifest.run_id, self._manifest.keys
@@ -105,10 +105,12 @@ class Worker:
         if isinstance(chunk, FilePart):
             filesystem, _ = fsspec.url_to_fs(source.address)
             for batch in read_part(filesystem, chunk, source.dialect, malformed.append):
-                yield self._complete(batch, chunk)
+                yield self._complete(_without_views(batch), chunk)
             return
         if source.database is None or self._manifest.key is None:
-            raise DataError(f"{source.shown} is no database any more; restore the job, or start anew with --restart")
+            raise DataError(
+                f"{source.shown} is no longer a database; restore the job's source, or abandon the run with --restart"
+            )
         if self._source is None:
             self._source = Connection.open(source.database)
         statement = chunk.select(self._manifest.columns.values(), self._manifest.table, self._manifest.key)
@@ -125,8 +127,10 @@ class Worker:
         given = {name: batch.column(name) for name in wanted if name not in absent}
         return pa.RecordBatch.from_pydict(given | {name: pa.nulls(batch.num_rows) for name in absent})
 
-    def _disconnect(self) -> None:
-        self._store.close()
-        if self._source is not None:
-            self._source.close()
-            self._source = None
+
+def _without_views(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a batch with strings that all functions of Arrow can read."""
+    if not any(pa.types.is_string_view(kind) for kind in batch.schema.types):
+        return batch
+    columns = [column.cast(pa.string()) if pa.types.is_string_view(column.type) else column for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
