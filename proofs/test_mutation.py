@@ -107,6 +107,18 @@ MUTATIONS = {
         "",
         TESTS.format("serve", "test_predict.py"),
     ),
+    "the progress of a batch job": Mutation(
+        f"{SOURCE.format('batch')}/jobs/run.py",
+        "if number not in done]",
+        "]",
+        TESTS.format("batch", "test_jobs.py"),
+    ),
+    "the limit on rejected rows": Mutation(
+        f"{SOURCE.format('batch')}/jobs/run.py",
+        "return stops or counts.rejected",
+        "return stops or 0 * counts.rejected",
+        TESTS.format("batch", "test_jobs.py"),
+    ),
 }
 
 
