@@ -14,8 +14,8 @@ from {{ cookiecutter.__package_name }}_batch.databases import (
     TYPES,
     ConnectionLostError,
     Database,
-    read_query,
 )
+from {{ cookiecutter.__package_name }}_batch.queries import read_query
 from {{ cookiecutter.__package_name }}_predict import DataError
 
 

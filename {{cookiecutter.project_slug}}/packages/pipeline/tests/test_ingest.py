@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from {{ cookiecutter.__package_name }}_batch.databases import Database, read_query
+from {{ cookiecutter.__package_name }}_batch.databases import Database
+from {{ cookiecutter.__package_name }}_batch.queries import read_query
 from {{ cookiecutter.__package_name }}_pipeline import ingest
 from {{ cookiecutter.__package_name }}_pipeline.fetch import fetch_tables
 from {{ cookiecutter.__package_name }}_pipeline.project import Project

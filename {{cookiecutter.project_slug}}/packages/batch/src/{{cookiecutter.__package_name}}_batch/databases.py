@@ -39,20 +39,8 @@ TYPES: dict[pa.DataType, tuple[str, str]] = {
     MOMENT: ("TIMESTAMP WITH TIME ZONE", "TEXT"),
 }
 # what PostgreSQL's COPY gives as Arrow without loss; all other types are converted by the server
-PLAIN = (
-    "int2",
-    "int4",
-    "int8",
-    "float4",
-    "float8",
-    "bool",
-    "text",
-    "varchar",
-    "name",
-    "date",
-    "timestamp",
-    "timestamptz",
-)
+NUMBERS = ("int2", "int4", "int8", "float4", "float8")
+PLAIN = (*NUMBERS, "bool", "text", "varchar", "name", "date", "timestamp", "timestamptz")
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: connections that end, a server that starts or stops,
 # too many connections, deadlocks, locks that others hold; 08P01 is no lost connection, but data that it cannot read
 TRANSIENT = re.compile(r"08(?!P01)|57P0[1-5]|53300|40001|40P01|55P03")
@@ -269,51 +257,6 @@ def select_columns(database: Database, schema: pa.Schema, numbers: Sequence[str]
         else f"{column}::{'float8' if kind == 'numeric' and name in numbers else 'text'} AS {column}"
         for name, column, kind in zip(schema.names, map(quote, schema.names), kinds, strict=True)
     ]
-
-
-def read_query(address: str, query: str) -> Iterator[pa.Table]:
-    """Yield the rows of a query, a part at a time; for `source.py` of the team.
-
-    Args:
-        address: `sqlite:///path` or `postgresql://user@host/database`.
-        query: a `SELECT`. In PostgreSQL, decimals become doubles, and types that Arrow lacks become text. In SQLite, a
-            column has the type of its values; one that mixes text and numbers is text.
-
-    Raises:
-        DataError: the database cannot be read, or the query fails.
-    """
-    database, wanted = Database(address), f"({query.rstrip().rstrip(';')}\n) AS source"
-    with database.connect() as connection:
-        schema = connection.describe(wanted)
-        columns = ", ".join(select_columns(database, schema, schema.names))
-        statement = f"SELECT {columns} FROM {wanted}"
-        if database.file:
-            yield from _read_typed(connection, statement, schema.names)
-        else:
-            for batch in connection.stream(statement):
-                yield pa.Table.from_batches([batch])
-
-
-def _read_typed(connection: Connection, statement: str, names: Sequence[str]) -> Iterator[pa.Table]:
-    """Yield the rows of a query in SQLite, with types that all values of a column have in common."""
-    connection.execute(f"CREATE TEMP TABLE source AS {statement}")
-    kinds = ("integer", "real", "text", "blob")
-    tests = ", ".join(f"max(typeof({quote(name)}) = '{kind}')" for name in names for kind in kinds)
-    found = connection.execute(f"SELECT {tests}, max(rowid) FROM source")[0]
-    types = [_common_type(*found[start : start + len(kinds)]) for start in range(0, len(found) - 1, len(kinds))]
-    schema = pa.schema(list(zip(names, types, strict=True)))
-    for start in range(0, max(found[-1] or 0, 1), ROWS_AT_ONCE):  # one part at least, for the columns
-        part = f"rowid > {start} AND rowid <= {start + ROWS_AT_ONCE}"
-        table = connection.read(f"SELECT * FROM source WHERE {part}")
-        yield pa.table([column.cast(kind) for column, kind in zip(table.columns, types, strict=True)], schema=schema)
-
-
-def _common_type(integer: int | None, real: int | None, text: int | None, blob: int | None) -> pa.DataType:
-    if blob:
-        return pa.binary()
-    if text:
-        return pa.string()
-    return pa.float64() if real else pa.int64() if integer else pa.string()
 
 
 def _write_moments(table: pa.Table) -> pa.Table:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from {{ cookiecutter.__package_name }}_batch.databases import Database, read_query
+from {{ cookiecutter.__package_name }}_batch.databases import Database
 from {{ cookiecutter.__package_name }}_batch.jobs import database_store, patience
+from {{ cookiecutter.__package_name }}_batch.queries import read_query
 from {{ cookiecutter.__package_name }}_predict import DataError
 from {{ cookiecutter.__package_name }}_predict.errors import ConfigError
 

@@ -68,7 +68,7 @@ class Manifest(BaseModel):
         key: the column that divides a table.
         columns: what it reads of each column: a name, or an expression of a database.
         result: the columns that it writes, and their types.
-        chunks: the parts of the source.
+        chunks: the parts of the source, until the run has ended.
         finished_at: when it ended.
         counts: how many of its rows were predicted and rejected.
     """
@@ -103,12 +103,13 @@ class Manifest(BaseModel):
 
     @property
     def rows(self) -> int:
-        """How many rows the source had when the run started."""
+        """How many rows the source of an unfinished run had when it started."""
         return sum(chunk.rows for chunk in self.chunks)
 
     def end(self, state: State, counts: Counts) -> "Manifest":
-        """Return the manifest of the run at its end."""
-        return self.model_copy(update={"state": state, "counts": counts, "finished_at": datetime.now(UTC)})
+        """Return the manifest of a run at its end, without its chunks, which nobody needs any more."""
+        changes: dict[str, object] = {"state": state, "counts": counts, "finished_at": datetime.now(UTC), "chunks": []}
+        return self.model_copy(update=changes)
 
 
 def check_run_id(run_id: str) -> str:

@@ -116,7 +116,7 @@ def _score(job: Job, manifest: Manifest, store: Store, done: Mapping[int, Counts
     _end(store, ended)
     drop_copy(job.source, manifest.run_id)
     if state == "failed":
-        raise DataError(_explain(job, ended))
+        raise DataError(_explain(job, ended, manifest.rows))
     if counts.changed:
         report.event("source_changed", run=manifest.run_id, rows=counts.changed)
     return ended
@@ -139,16 +139,16 @@ def _end(store: Store, ended: Manifest) -> None:
     patiently(publish, store.close)
 
 
-def _explain(job: Job, ended: Manifest) -> str:
-    """Return why a run failed."""
+def _explain(job: Job, ended: Manifest, rows: int) -> str:
+    """Return why a run failed, whose source has this many rows."""
     counts = ended.counts
     total = counts.scored + counts.rejected
     reasons = f"the first: {counts.first}; {job.rejected_place.shown} has the reasons, {job.sink.shown} is unchanged"
     if ended.on_error == "stop":
         return f"a row is rejected, and on_error is stop; {reasons}; correct the rows, then run this again"
     fields = "".join(f"; {name}: {count}" for name, count in sorted(counts.fields.items(), key=lambda item: -item[1]))
-    so_far = " so far" if total < ended.rows else ""
+    so_far = " so far" if total < rows else ""
     return (
-        f"{counts.rejected} of {ended.rows} rows of {ended.source} are rejected{so_far}, "
-        f"{counts.rejected / max(ended.rows, 1):.2%}; the share allowed is {ended.max_rejected:.2%}{fields}; {reasons}"
+        f"{counts.rejected} of {rows} rows of {ended.source} are rejected{so_far}, "
+        f"{counts.rejected / max(rows, 1):.2%}; the share allowed is {ended.max_rejected:.2%}{fields}; {reasons}"
     )
