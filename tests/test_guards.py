@@ -12,7 +12,14 @@ import yaml
 from .conftest import Rendered, each_case, list_files
 
 # named in the documents, and made by what they describe
-MADE = {".cruft.json", "build/scored.rejected.csv", "releases/", "remote-azure.in", "remote-gcs.in", "requirements/remote-s3.in"}
+MADE = {
+    ".cruft.json",
+    "build/scored.rejected.csv",
+    "releases/",
+    "remote-azure.in",
+    "remote-gcs.in",
+    "requirements/remote-s3.in",
+}
 ENDS = "csv|html|in|ipynb|json|md|onnx|py|toml|txt|yaml|yml"
 PATH = re.compile(rf"`((?:[\w.*-]+/)*[\w.*-]+\.(?:{ENDS})|(?:[\w.*-]+/)+)`")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
