@@ -43,6 +43,25 @@ class Request:
     restart: bool = False
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What a run reads, and what it writes for that.
+
+    Attributes:
+        chunks: the parts of the source.
+        columns: what it reads of each column: a name, or an expression of a database.
+        result: the columns that it writes, and their types.
+        table: what it reads from in a database, for a statement.
+        key: the column that divides a table.
+    """
+
+    chunks: list[Chunk]
+    columns: dict[str, str]
+    result: dict[str, pa.DataType]
+    table: str = ""
+    key: str | None = None
+
+
 def plan(job: Job, request: Request, model: Model, number: int = 1) -> Manifest:
     """Return the manifest of a run that begins now: its chunks are those of the source as it is now.
 
@@ -56,38 +75,20 @@ def plan(job: Job, request: Request, model: Model, number: int = 1) -> Manifest:
         ConfigError: a setting of the job does not fit the source or the model.
         DataError: the source cannot be read.
     """
-    source, id_key = job.source, model.contract.keys.id
+    id_key = model.contract.keys.id
     keys = job.keys if job.keys is not None else (id_key,) if id_key else ()
     if job.mode == "upsert" and not keys:
         raise ConfigError("mode: upsert needs `keys` of the job, or an id in the contract; name the columns")
-    wanted = [*dict.fromkeys((*keys, *model.contract.features))]
-    read = {name: name for name in wanted}
-    key: str | None = None
-    table = ""
-    if source.database:
-        with source.database.connect() as connection:
-            key, table, schema = describe_source(connection, source, keys)
-            result = plan_result(model, schema, keys, source.shown, inputs=job.inputs)
-            numbers = [name for name in model.contract.features if name not in (*keys, key)]
-            read = choose_columns(source.database, schema, wanted, numbers)
-            if source.copied:
-                columns = choose_columns(source.database, schema, [*wanted, key], numbers)
-                table = copy_table(connection, table, columns, request)
-                read = dict(zip(wanted, map(quote, wanted), strict=True))
-            unique = bool(source.table and not source.copied and is_unique(connection, source.table, [key]))
-            chunks = split_table(connection, table, key, unique=unique)
-            if source.copied:
-                name = name_copy(request.run_id)
-                connection.execute(f"CREATE UNIQUE INDEX {quote(f'{name}_key')} ON {quote(name)} ({quote(key)})")
+    if job.source.database:
+        reading = _plan_table(job, job.source.database, model, keys, request.run_id)
     else:
-        chunks, schema = split_files(source.address, source.dialect)
-        result = plan_result(model, _complete(schema, chunks, model.contract), keys, source.shown, inputs=job.inputs)
+        reading = _plan_files(job, model, keys)
     return Manifest(
         run_id=request.run_id,
         job=request.name,
         number=number,
         started_at=datetime.now(UTC).replace(microsecond=0),
-        source=source.shown,
+        source=job.source.shown,
         target=job.sink.table or job.sink.address,
         mode=job.mode,
         keys=tuple(keys),
@@ -95,12 +96,37 @@ def plan(job: Job, request: Request, model: Model, number: int = 1) -> Manifest:
         on_error=job.on_error,
         max_rejected=job.max_rejected,
         model_version=model.version,
-        table=table,
-        key=key,
-        columns=read,
-        result={name: str(kind) for name, kind in result.items()},
-        chunks=chunks,
+        table=reading.table,
+        key=reading.key,
+        columns=reading.columns,
+        result={name: str(kind) for name, kind in reading.result.items()},
+        chunks=reading.chunks,
     )
+
+
+def _plan_files(job: Job, model: Model, keys: Sequence[str]) -> Reading:
+    chunks, found = split_files(job.source.address, job.source.dialect)
+    schema = _complete(found, chunks, model.contract)
+    result = plan_result(model, schema, keys, job.source.shown, inputs=job.inputs)
+    return Reading(chunks, {name: name for name in (*keys, *model.contract.features)}, result)
+
+
+def _plan_table(job: Job, database: Database, model: Model, keys: Sequence[str], run_id: str) -> Reading:
+    source, wanted = job.source, [*dict.fromkeys((*keys, *model.contract.features))]
+    with database.connect() as connection:
+        key, table, schema = describe_source(connection, source, keys)
+        result = plan_result(model, schema, keys, source.shown, inputs=job.inputs)
+        numbers = [name for name in model.contract.features if name not in (*keys, key)]
+        if not source.copied:
+            columns = choose_columns(database, schema, wanted, numbers)
+            unique = bool(source.table) and is_unique(connection, source.table or "", [key])
+            return Reading(split_table(connection, table, key, unique=unique), columns, result, table, key)
+        copied = choose_columns(database, schema, [*wanted, key], numbers)
+        table = copy_table(connection, table, copied, run_id)
+        chunks = split_table(connection, table, key, unique=False)
+        name = name_copy(run_id)
+        connection.execute(f"CREATE UNIQUE INDEX {quote(f'{name}_key')} ON {quote(name)} ({quote(key)})")
+        return Reading(chunks, {name: quote(name) for name in wanted}, result, table, key)
 
 
 def describe_source(connection: Connection, source: Source, keys: Sequence[str]) -> tuple[str, str, pa.Schema]:
@@ -144,9 +170,9 @@ def choose_columns(
     return dict(zip(present.names, select_columns(database, present, numbers), strict=True))
 
 
-def copy_table(connection: Connection, table: str, columns: Mapping[str, str], request: Request) -> str:
+def copy_table(connection: Connection, table: str, columns: Mapping[str, str], run_id: str) -> str:
     """Copy the rows of a source into a table of the run's own, and return its name for a statement."""
-    own = quote(name_copy(request.run_id))
+    own = quote(name_copy(run_id))
     with connection.transaction():
         connection.execute(f"DROP TABLE IF EXISTS {own}")
         connection.execute(f"CREATE TABLE {own} AS SELECT {', '.join(columns.values())} FROM {table}")
