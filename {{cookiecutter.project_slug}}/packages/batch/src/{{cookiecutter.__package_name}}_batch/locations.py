@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import IO, Any
 
 import fsspec
@@ -11,7 +11,7 @@ from fsspec.spec import AbstractBufferedFile
 
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
-from .addresses import find_secrets, hide_secrets
+from .addresses import converting
 from .readers import KINDS, SUFFIXES, table_suffix
 
 BUFFER = 1 << 20
@@ -36,25 +36,9 @@ def find_tables(address: str) -> tuple[fsspec.AbstractFileSystem, dict[str, str]
         return filesystem, _list_tables(filesystem, path)
 
 
-@contextmanager
-def reading(address: str) -> Iterator[None]:
-    """Convert the errors of file systems into one that names the address.
-
-    Raises:
-        DataError: the address cannot be read.
-    """
-    try:
-        yield
-    except DataError:
-        raise
-    except Exception as error:  # each fsspec backend raises its own error types
-        shown, reason = hide_secrets(address), str(error).replace(address, hide_secrets(address))
-        for secret in find_secrets(address):
-            reason = reason.replace(secret, "***")
-        raise DataError(
-            f"the source {shown} cannot be read ({type(error).__name__}: {reason}); correct the address, or check the "
-            "network and the credentials"
-        ) from error
+def reading(address: str) -> AbstractContextManager[None]:
+    """Convert the errors of file systems while a source is read (see `converting`)."""
+    return converting(address, "the source {} cannot be read")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Files that appear whole, in a folder here or at an address such as `s3://bucket/scored`."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -10,8 +10,8 @@ import pyarrow as pa
 from fsspec.implementations.local import LocalFileSystem
 
 from {{ cookiecutter.__package_name }}_predict.atomic import whole_file
-from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
+from ..addresses import converting
 from ..writers import open_writer
 
 
@@ -94,22 +94,9 @@ class Folder:
                 self._filesystem.rm(f"{self._root}/{name}", recursive=True)
 
 
-@contextmanager
-def writing(address: str) -> Iterator[None]:
-    """Convert the errors of file systems into one that names the address.
-
-    Raises:
-        DataError: the address cannot be used.
-    """
-    try:
-        yield
-    except (DataError, FileNotFoundError):
-        raise
-    except Exception as error:  # each fsspec backend raises its own error types
-        raise DataError(
-            f"{address} could not be used ({type(error).__name__}: {error}); correct the address, or check the rights, "
-            "the network and the credentials"
-        ) from error
+def writing(address: str) -> AbstractContextManager[None]:
+    """Convert the errors of file systems while a sink is used, except that something does not exist."""
+    return converting(address, "{} could not be used", (FileNotFoundError,))
 
 
 def write_table(address: str, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
