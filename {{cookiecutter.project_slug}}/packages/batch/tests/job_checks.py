@@ -514,6 +514,10 @@ def check_clock_that_is_behind_changes_no_order(site: Site) -> None:
     site.execute(f"UPDATE {runs} SET manifest = '{late}'")
     site.run(job, "second")
     assert {row["run_id"] for row in site.read()} == {"second"}
+    renamed = run_job(job, Request("renamed", "third", site.model, None), site.events)
+    assert renamed is not None
+    assert renamed.number == 3
+    assert {row["run_id"] for row in site.read()} == {"third"}
 
 
 def check_query_is_a_source(site: Site) -> None:

@@ -13,7 +13,7 @@ JobName = Annotated[
 
 Stage = Annotated[
     str | None,
-    typer.Option(help="The environment whose settings to read, such as production (config/production.yaml)."),
+    typer.Option(help="The stage whose settings to read, such as production (config/production.yaml)."),
 ]
 
 

@@ -11,7 +11,7 @@ from fsspec.spec import AbstractBufferedFile
 
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
-from .addresses import converting
+from .addresses import converting, hide_secrets
 from .readers import KINDS, SUFFIXES, table_suffix
 
 BUFFER = 1 << 20
@@ -73,11 +73,12 @@ def _list_tables(filesystem: fsspec.AbstractFileSystem, address: str) -> dict[st
     if others := [file.removeprefix(root) for file in files if file.lower().endswith(OTHER_TABLES)]:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         raise DataError(
-            f"the source {address} has files of unsupported types: {', '.join(others[:3])}{more}; convert them to "
+            f"the source {hide_secrets(address)} has files of unsupported types: {', '.join(others[:3])}{more}; convert them to "
             f"{KINDS}, or choose the files to read by a pattern"
         )
     if not tables:
-        raise DataError(f"the source {address} contains no table; expected files that end in {KINDS}")
+        shown = hide_secrets(address)
+        raise DataError(f"the source {shown} contains no table; expected files that end in {KINDS}")
     return {file.removeprefix(root): file for file in tables}
 
 

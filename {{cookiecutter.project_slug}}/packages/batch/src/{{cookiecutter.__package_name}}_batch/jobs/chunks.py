@@ -14,6 +14,7 @@ from pydantic import Field
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 from {{ cookiecutter.__package_name }}_predict.fields import Spec
 
+from ..addresses import hide_secrets
 from ..blocks import count_rows, split_blocks
 from ..databases import Connection, quote, quote_text
 from ..dialect import Dialect
@@ -131,7 +132,7 @@ def split_files(address: str, dialect: Dialect) -> tuple[list[Chunk], pa.Schema]
             chunks += [part.model_copy(update={"state": state}) for part in split_file(file, name, path, dialect)]
     first = next((chunk for chunk in chunks if isinstance(chunk, FilePart)), None)
     if first is None:
-        raise DataError(f"{address} has no rows; expected at least one to predict")
+        raise DataError(f"{hide_secrets(address)} has no rows; expected at least one to predict")
     batch = next(read_part(filesystem, first, dialect, lambda _: None), None)
     return chunks, batch.schema if batch else pa.schema([])
 

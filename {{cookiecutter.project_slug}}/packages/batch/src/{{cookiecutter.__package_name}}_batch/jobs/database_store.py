@@ -112,7 +112,7 @@ class DatabaseStore:
                     f"{where} is a table, but replace creates a view of this name; rename the table, or choose another "
                     "name"
                 )
-            if not any(run.target == self._target and run.mode == "replace" for run in self._list_all()):
+            if not any(run.target == self._target and run.mode == "replace" for run in self.list_runs()):
                 raise DataError(f"{where} is a view that no job has made; drop it, or choose another name")
             if not self._database.file:
                 require_same_columns(self._connection, self._target, found, manifest.schema)
@@ -135,18 +135,17 @@ class DatabaseStore:
         rows = self._connection.execute(f"SELECT manifest FROM {self._table(self._runs)} WHERE run_id = ?", run_id)
         return Manifest.model_validate_json(rows[0][0]) if rows else None
 
-    def list_runs(self, job: str) -> list[Manifest]:
-        """Return the runs of a job, newest first."""
-        return [run for run in self._list_all() if run.job == job]
-
-    def _list_all(self) -> list[Manifest]:
+    def list_runs(self, job: str | None = None) -> list[Manifest]:
+        """Return the runs of a job, or of all jobs with this sink, newest first."""
         if self._database.file and not self._database.file.exists():
             return []
         if not describe(self._connection, self._runs):
             return []
         rows = self._connection.execute(f"SELECT manifest FROM {self._table(self._runs)}")
         runs = [Manifest.model_validate_json(text) for (text,) in rows]
-        return sorted(runs, key=lambda run: (run.number, run.started_at), reverse=True)
+        return sorted(
+            (run for run in runs if job in (None, run.job)), key=lambda run: (run.number, run.started_at), reverse=True
+        )
 
     def begin(self, manifest: Manifest, model: bytes) -> None:
         """Record a run and its model, and create its tables."""
@@ -285,7 +284,7 @@ class DatabaseStore:
 
     def _drop_old(self, manifest: Manifest) -> None:
         """Drop the tables of runs before the last few; a reader that holds one keeps it until the next run."""
-        ended = [run for run in self._list_all() if run.target == manifest.target and run.mode == "replace"]
+        ended = [run for run in self.list_runs() if run.target == manifest.target and run.mode == "replace"]
         visible = [run for run in ended if run.state == "finished" and run.run_id != manifest.run_id]
         for run in (*visible[self._keep :], *(run for run in ended if run.state == "undone")):
             with suppress(DataError):
@@ -320,7 +319,7 @@ class DatabaseStore:
         return f"{manifest.target} shows {before.run_id}"
 
     def _find_before(self, manifest: Manifest) -> Manifest:
-        for run in self._list_all():
+        for run in self.list_runs():
             earlier = run.number < manifest.number and run.state == "finished" and run.mode == "replace"
             if earlier and run.target == manifest.target and describe(self._connection, self._name_own(run)):
                 return run

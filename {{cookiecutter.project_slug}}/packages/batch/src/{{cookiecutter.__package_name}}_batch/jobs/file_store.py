@@ -17,14 +17,16 @@ import pyarrow.parquet as pq
 
 from {{ cookiecutter.__package_name }}_predict.errors import DataError
 
+from ..dialect import Dialect
 from ..readers import ROWS_PER_BATCH, read_batches
-from .files import Folder, write_table
+from .files import Folder, split_address, write_table
 from .manifest import Counts, Manifest
 from .results import plan_rejected
 from .settings import Job
 from .stores import lock_file, restore_types
 
 MOST_RUNS = 100  # that are remembered
+LINE_BREAKS = Dialect(newlines=True)  # as a run writes CSV
 
 
 class FileStore:
@@ -33,8 +35,7 @@ class FileStore:
     def __init__(self, job: Job) -> None:
         """Use the sink of a job; nothing is written yet."""
         self._address, self._rejected = job.sink.address.rstrip("/"), job.rejected_place.address
-        parent, _, name = self._address.rpartition("/")
-        beside = parent or ("/" if self._address.startswith("/") else ".")
+        beside, name = split_address(self._address)
         self._target = Folder(self._address) if job.sink.is_folder else None
         self._runs = Folder(f"{self._address}/.runs" if job.sink.is_folder else f"{beside}/.{name}.runs")
 
@@ -61,13 +62,10 @@ class FileStore:
         text = self._runs.read(f"{run_id}.json")
         return Manifest.model_validate_json(text) if text else None
 
-    def list_runs(self, job: str) -> list[Manifest]:
-        """Return the runs of a job, newest first."""
-        return [run for run in self._list_all() if run.job == job]
-
-    def _list_all(self) -> list[Manifest]:
+    def list_runs(self, job: str | None = None) -> list[Manifest]:
+        """Return the runs of a job, or of all jobs with this sink, newest first."""
         names = (name.removesuffix(".json") for name in self._runs.list_names() if name.endswith(".json"))
-        runs = [run for run in map(self.find, names) if run]
+        runs = [run for run in map(self.find, names) if run and job in (None, run.job)]
         return sorted(runs, key=lambda run: (run.number, run.started_at), reverse=True)
 
     def begin(self, manifest: Manifest, model: bytes) -> None:
@@ -113,13 +111,13 @@ class FileStore:
             self._target.remove(run_id)
             self._runs.move(f"{run_id}/parts", self._target, run_id)
         if self._target and manifest.mode == "replace":
-            for run in self._list_all():
+            for run in self.list_runs():
                 if run.run_id != run_id and run.state != "running":
                     self._target.remove(run.run_id)
         self._publish_rejected(manifest)
         self._record(manifest)
         self._runs.remove(run_id)
-        for run in self._list_all()[MOST_RUNS:]:
+        for run in self.list_runs()[MOST_RUNS:]:
             self._runs.remove(f"{run.run_id}.json")
 
     def _clean(self) -> None:
@@ -161,9 +159,9 @@ class FileStore:
         return pa.concat_tables(found) if found else schema.empty_table()
 
     def _read_file(self) -> Iterator[pa.Table]:
-        parent, _, name = self._address.rpartition("/")
-        with Folder(parent or ".").open(name) as file:
-            for batch, _ in read_batches(file, name, lambda _: None):
+        folder, name = split_address(self._address)
+        with Folder(folder).open(name) as file:
+            for batch, _ in read_batches(file, name, lambda _: None, LINE_BREAKS):
                 yield pa.Table.from_batches([batch])
 
     def _read(self, manifest: Manifest, kind: str) -> Iterator[pa.Table]:

@@ -99,14 +99,19 @@ def writing(address: str) -> AbstractContextManager[None]:
     return converting(address, "{} could not be used", (FileNotFoundError,))
 
 
+def split_address(address: str) -> tuple[str, str]:
+    """Return the folder that a file is in, and its name."""
+    parent, _, name = address.rpartition("/")
+    return parent or ("/" if address.startswith("/") else "."), name
+
+
 def write_table(address: str, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
     """Write tables, one after the other, into a CSV, Parquet or JSON Lines file, which appears whole.
 
     Raises:
         DataError: the file cannot be written.
     """
-    parent, _, name = address.rpartition("/")
-    folder = Folder(parent or ("/" if address.startswith("/") else "."))
-    with folder.write(name) as file, open_writer(file, name, schema) as writer:
+    folder, name = split_address(address)
+    with Folder(folder).write(name) as file, open_writer(file, name, schema) as writer:
         for table in tables:
             writer.write(table)

@@ -72,7 +72,7 @@ def _start(job: Job, store: Store, request: Request, report: Report) -> Manifest
             f"{request.model} cannot be read ({error.strerror}); train a model or correct the path"
         ) from error
     model = Model.parse(content, request.model, contract=request.contract)
-    number = 1 + max((run.number for run in store.list_runs(request.name)), default=0)
+    number = 1 + max((run.number for run in store.list_runs()), default=0)
     try:
         manifest = plan(job, request, model, number)
         store.check(manifest)

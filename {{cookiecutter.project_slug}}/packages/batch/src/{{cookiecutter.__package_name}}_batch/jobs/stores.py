@@ -26,8 +26,8 @@ class Store(Protocol):
     def find(self, run_id: str) -> Manifest | None:
         """Return a run."""
 
-    def list_runs(self, job: str) -> list[Manifest]:
-        """Return the runs of a job, newest first."""
+    def list_runs(self, job: str | None = None) -> list[Manifest]:
+        """Return the runs of a job, or of all jobs with this sink, newest first."""
 
     def begin(self, manifest: Manifest, model: bytes) -> None:
         """Record a run and its model, and remove what an earlier run of this name left."""
