@@ -70,14 +70,14 @@ def _list_tables(filesystem: fsspec.AbstractFileSystem, address: str) -> dict[st
         files, root = sorted(filesystem.find(address)), bare.rstrip("/") + "/"
     files = [file for file in files if not any(part.startswith(".") for part in file.removeprefix(root).split("/"))]
     tables = [file for file in files if file.lower().endswith(SUFFIXES)]
+    shown = hide_secrets(address)
     if others := [file.removeprefix(root) for file in files if file.lower().endswith(OTHER_TABLES)]:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         raise DataError(
-            f"the source {hide_secrets(address)} has files of unsupported types: {', '.join(others[:3])}{more}; convert them to "
-            f"{KINDS}, or choose the files to read by a pattern"
+            f"the source {shown} has files of unsupported types: {', '.join(others[:3])}{more}; convert them to {KINDS}, "
+            "or choose the files to read by a pattern"
         )
     if not tables:
-        shown = hide_secrets(address)
         raise DataError(f"the source {shown} contains no table; expected files that end in {KINDS}")
     return {file.removeprefix(root): file for file in tables}
 
