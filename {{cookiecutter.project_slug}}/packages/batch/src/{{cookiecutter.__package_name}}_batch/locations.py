@@ -74,8 +74,8 @@ def _list_tables(filesystem: fsspec.AbstractFileSystem, address: str) -> dict[st
     if others := [file.removeprefix(root) for file in files if file.lower().endswith(OTHER_TABLES)]:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         raise DataError(
-            f"the source {shown} has files of unsupported types: {', '.join(others[:3])}{more}; convert them to {KINDS}, "
-            "or choose the files to read by a pattern"
+            f"the source {shown} has files of unsupported types: {', '.join(others[:3])}{more}; convert them to "
+            f"{KINDS}, or choose the files to read by a pattern"
         )
     if not tables:
         raise DataError(f"the source {shown} contains no table; expected files that end in {KINDS}")
